@@ -1,0 +1,150 @@
+//! Manifests: bytes of the repository become files, documents, objects and workloads.
+//!
+//! A *manifest file* is a YAML or JSON file of the repository. A *document* is what stands between
+//! two `---` lines, with its byte span in the file. An *object* is one Kubernetes object: a
+//! document, or one item of a `kind: List`. A *workload* is an object with a pod template.
+//!
+//! Reading looks at bytes before it parses: a [`Screen`] tells from the raw bytes whether a file
+//! can matter at all, and only the documents that can are parsed (`spec/yaml.md` §0).
+
+mod object_ref;
+mod pod;
+
+use std::ops::Range;
+
+pub use object_ref::{ObjectRef, group_of};
+pub(crate) use pod::null_default;
+pub use pod::{
+    ClaimVolume, Container, EnvVar, PodSpec, PodTemplate, Present, Resources, StringMap,
+    TemplateMetadata, Volume,
+};
+
+use crate::diagnostic::Diagnostic;
+
+/// One file as an edge read it: from the work tree or from a commit's tree.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RawFile {
+    /// Path relative to the repository root, `/`-separated.
+    pub path: String,
+    /// The bytes, untouched.
+    pub bytes: Vec<u8>,
+}
+
+/// Every manifest of the repository that can matter.
+#[derive(Debug, Clone, Default)]
+pub struct ManifestSet {
+    /// Files sorted by path. Files that hold nothing of interest are left out.
+    pub files: Vec<ManifestFile>,
+}
+
+/// One manifest file: its bytes and what they hold.
+#[derive(Debug, Clone)]
+pub struct ManifestFile {
+    /// Path relative to the repository root, `/`-separated.
+    pub path: String,
+    /// The bytes, untouched; every span points into them.
+    pub bytes: Vec<u8>,
+    /// The objects of interest, in file order.
+    pub objects: Vec<Object>,
+}
+
+/// One Kubernetes object of a file.
+#[derive(Debug, Clone)]
+pub struct Object {
+    /// Which document of the file holds it.
+    pub document: Document,
+    /// Position in the document's `items`, for an item of a `kind: List`.
+    pub item: Option<usize>,
+    /// One-based line on which the object starts.
+    pub line: usize,
+    /// `apiVersion` as written.
+    pub api_version: String,
+    /// Identity as written: the namespace is empty where the manifest names none.
+    pub reference: ObjectRef,
+    /// `metadata.labels`.
+    pub labels: StringMap,
+    /// `metadata.annotations`.
+    pub annotations: StringMap,
+    /// What stands in the object, according to its kind.
+    pub body: Body,
+}
+
+/// A document's place in its file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Document {
+    /// Zero-based number of the document in the file's stream.
+    pub index: usize,
+    /// Byte span of the document's text in the file, without its `---` line.
+    pub span: Range<usize>,
+}
+
+/// The contents of an object, as far as anybody looks at them.
+#[derive(Debug, Clone)]
+pub enum Body {
+    /// An object with a pod template.
+    Workload(Box<Workload>),
+    /// An object whose fields decide how files reach the cluster or what the mesh is: a
+    /// `kustomization.yaml`, an Argo CD Application, a Flux Kustomization, a Namespace, …
+    Configuration(serde_json::Value),
+}
+
+/// An object with a pod template, as it stands in Git.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Workload {
+    /// Where the pod template stands in the object: `["spec", "template"]` for most kinds.
+    pub template_path: &'static [&'static str],
+    /// The pod template.
+    pub template: PodTemplate,
+    /// Whether it is a Kustomize patch: a template without containers, which is no source.
+    pub is_patch: bool,
+    /// `spec` of the object without its pod template: strategy, replicas, selectors.
+    pub spec: serde_json::Value,
+    /// Whether the file says that the object was rendered from a source (`# Source:` and such).
+    pub rendered: bool,
+}
+
+impl Object {
+    /// The workload, for an object with a pod template.
+    #[must_use]
+    pub fn workload(&self) -> Option<&Workload> {
+        match &self.body {
+            Body::Workload(workload) => Some(workload),
+            Body::Configuration(_) => None,
+        }
+    }
+}
+
+/// Tells from raw bytes whether a file or document can hold anything of interest.
+///
+/// It is a filter, never a match: what passes is parsed, what fails cannot matter.
+#[derive(Debug, Clone)]
+pub struct Screen {}
+
+impl Screen {
+    /// A screen for every workload and configuration kind.
+    #[must_use]
+    pub fn new() -> Self {
+        Self {}
+    }
+
+    /// Whether the bytes can hold an object of interest.
+    #[must_use]
+    pub fn passes(&self, _bytes: &[u8]) -> bool {
+        true
+    }
+}
+
+impl Default for Screen {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// Parses files into manifests.
+///
+/// A document that does not parse becomes a diagnostic with line and column, and hides no other
+/// document.
+#[must_use]
+pub fn parse(_files: Vec<RawFile>, _screen: &Screen) -> (ManifestSet, Vec<Diagnostic>) {
+    (ManifestSet::default(), Vec::new())
+}
