@@ -8,11 +8,13 @@
 //! can matter at all, and only the documents that can are parsed (`spec/yaml.md` §0).
 
 mod object_ref;
+mod path;
 mod pod;
 
 use std::ops::Range;
 
 pub use object_ref::{ObjectRef, group_of};
+pub use path::{SIZE_LIMIT, is_inside, is_manifest_path, skipped, too_large, unreadable};
 pub(crate) use pod::null_default;
 pub use pod::{
     ClaimVolume, Container, EnvVar, PodSpec, PodTemplate, Present, Resources, StringMap,
