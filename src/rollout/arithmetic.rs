@@ -106,7 +106,14 @@ const QUARTER: Amount = Amount::Percent(25);
 fn fenceposts(surge: Amount, unavailable: Amount, replicas: i64) -> (i64, i64) {
     let surge = surge.of(replicas, Round::Up);
     let unavailable = unavailable.of(replicas, Round::Down);
-    (surge, if surge == 0 && unavailable == 0 { 1 } else { unavailable })
+    (
+        surge,
+        if surge == 0 && unavailable == 0 {
+            1
+        } else {
+            unavailable
+        },
+    )
 }
 
 fn deployment(live: &LiveWorkload, replicas: i64) -> (i64, i64) {
@@ -154,7 +161,14 @@ fn daemon_set(live: &LiveWorkload, replicas: i64) -> (i64, i64) {
     let field = |name| Amount::at(&live.spec, &["updateStrategy", "rollingUpdate", name]);
     let surge = field("maxSurge").map_or(0, |amount| amount.of(replicas, Round::Up));
     let unavailable = field("maxUnavailable").map_or(1, |amount| amount.of(replicas, Round::Up));
-    (surge, if surge == 0 && unavailable == 0 { 1 } else { unavailable })
+    (
+        surge,
+        if surge == 0 && unavailable == 0 {
+            1
+        } else {
+            unavailable
+        },
+    )
 }
 
 /// `restartAt` evicts at most `max(maxUnavailable, 1)` pods at a time and surges none.
@@ -165,7 +179,10 @@ fn argo_rollout(live: &LiveWorkload, replicas: i64) -> i64 {
     } else {
         Amount::at(&live.spec, &["strategy", "canary", "maxUnavailable"])
     };
-    configured.unwrap_or(QUARTER).of(replicas, Round::Down).max(1)
+    configured
+        .unwrap_or(QUARTER)
+        .of(replicas, Round::Down)
+        .max(1)
 }
 
 /// `maxUnavailable` is 20 % by default and rounds up, but down where there is a surge.
@@ -178,7 +195,14 @@ fn clone_set(live: &LiveWorkload, replicas: i64) -> (i64, i64) {
     let round = if surge > 0 { Round::Down } else { Round::Up };
     let unavailable = field("maxUnavailable").unwrap_or(Amount::Percent(20));
     let unavailable = unavailable.of(replicas, round);
-    (surge, if surge == 0 && unavailable == 0 { 1 } else { unavailable })
+    (
+        surge,
+        if surge == 0 && unavailable == 0 {
+            1
+        } else {
+            unavailable
+        },
+    )
 }
 
 /// How many pods a PodDisruptionBudget lets go of, when all of them are healthy: percentages of

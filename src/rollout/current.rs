@@ -92,10 +92,11 @@ fn mark(live: &LiveWorkload, set: Option<&ReplicaSet>, pods: &[&Pod]) -> Option<
         WorkloadKind::Deployment | WorkloadKind::Rollout => {
             Some(Mark::Owner(set?.metadata.name.clone()))
         }
-        WorkloadKind::StatefulSet
-        | WorkloadKind::AdvancedStatefulSet
-        | WorkloadKind::CloneSet => {
-            Some(Mark::Label(CONTROLLER_REVISION_HASH, status("updateRevision")?))
+        WorkloadKind::StatefulSet | WorkloadKind::AdvancedStatefulSet | WorkloadKind::CloneSet => {
+            Some(Mark::Label(
+                CONTROLLER_REVISION_HASH,
+                status("updateRevision")?,
+            ))
         }
         WorkloadKind::AdvancedDaemonSet => Some(Mark::Label(
             CONTROLLER_REVISION_HASH,
@@ -107,9 +108,10 @@ fn mark(live: &LiveWorkload, set: Option<&ReplicaSet>, pods: &[&Pod]) -> Option<
             let controller = format!("{}-{version}", live.reference.name);
             Some(Mark::Label(DEPLOYMENT_CONFIG_POD, controller))
         }
-        WorkloadKind::KnativeService => {
-            Some(Mark::Label(KNATIVE_REVISION, status("latestCreatedRevisionName")?))
-        }
+        WorkloadKind::KnativeService => Some(Mark::Label(
+            KNATIVE_REVISION,
+            status("latestCreatedRevisionName")?,
+        )),
         _ => None,
     }
 }

@@ -191,9 +191,9 @@ fn in_place(live: &LiveWorkload, policy: &str, stale: &[&Pod]) -> Option<Reason>
              change an environment variable of a container (kubectl-kruise sets RESTARTED_AT), or \
              {deletion}"
         ),
-        "InPlaceOnly" => format!(
-            "with InPlaceOnly pods are never re-created by an update: {deletion}"
-        ),
+        "InPlaceOnly" => {
+            format!("with InPlaceOnly pods are never re-created by an update: {deletion}")
+        }
         _ => return None,
     };
     Some(Reason::new(ReasonCode::InPlaceUpdate, message))
@@ -211,7 +211,8 @@ fn deployment_config(live: &LiveWorkload) -> Option<Reason> {
         return Some(Reason::new(ReasonCode::Paused, message));
     }
     let triggers = value::at(&live.spec, &["triggers"])?.as_array()?;
-    let is_config_change = |trigger: &Value| value::text(trigger, &["type"]) == Some("ConfigChange");
+    let is_config_change =
+        |trigger: &Value| value::text(trigger, &["type"]) == Some("ConfigChange");
     (!triggers.iter().any(is_config_change)).then(|| {
         let message = format!(
             "it has no ConfigChange trigger, so an edit starts no rollout: run \
@@ -260,7 +261,10 @@ fn cron_job(member: &Member<'_>, stale: &[&Pod]) -> Reason {
     } else {
         let namespace = &member.reference.namespace;
         let jobs = match stale.first().and_then(|pod| pod.metadata.controller()) {
-            Some(owner) => format!(" or run `{}`", kubectl("delete", "job", namespace, &owner.name)),
+            Some(owner) => format!(
+                " or run `{}`",
+                kubectl("delete", "job", namespace, &owner.name)
+            ),
             None => String::new(),
         };
         format!("its next run gets the new sidecar by itself: let the one under way finish,{jobs}")

@@ -115,11 +115,15 @@ impl<'m> Facts<'m> {
 
     /// A router whose proxy stands in the manifest with an image of its own.
     fn is_standalone(&self) -> bool {
-        let opted_out = [self.label(INJECT), self.annotations.get(INJECT).map(String::as_str)]
-            .contains(&Some("false"));
-        let routes = self.spec.container(PROXY).is_some_and(|(proxy, _)| {
-            proxy.args.iter().take(2).any(|arg| arg == "router")
-        });
+        let opted_out = [
+            self.label(INJECT),
+            self.annotations.get(INJECT).map(String::as_str),
+        ]
+        .contains(&Some("false"));
+        let routes = self
+            .spec
+            .container(PROXY)
+            .is_some_and(|(proxy, _)| proxy.args.iter().take(2).any(|arg| arg == "router"));
         let component = self
             .label(OPERATOR_COMPONENT)
             .is_some_and(|name| name.ends_with("Gateways"));

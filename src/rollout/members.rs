@@ -119,7 +119,12 @@ impl<'a> Index<'a> {
         index
     }
 
-    fn workload(&self, kind: WorkloadKind, namespace: &str, name: &str) -> Option<&'a LiveWorkload> {
+    fn workload(
+        &self,
+        kind: WorkloadKind,
+        namespace: &str,
+        name: &str,
+    ) -> Option<&'a LiveWorkload> {
         self.workloads.get(&(kind, namespace, name)).copied()
     }
 
@@ -130,8 +135,7 @@ impl<'a> Index<'a> {
         {
             return false;
         }
-        self.replica_set_of(pod)
-            .is_none_or(|set| set.replicas > 0)
+        self.replica_set_of(pod).is_none_or(|set| set.replicas > 0)
     }
 
     fn replica_set_of(&self, pod: &Pod) -> Option<&'a ReplicaSet> {
@@ -160,7 +164,9 @@ impl<'a> Index<'a> {
         };
         let above = match (kind, kind_of(owner)) {
             (WorkloadKind::Job, above @ WorkloadKind::CronJob)
-            | (WorkloadKind::ReplicationController, above @ WorkloadKind::DeploymentConfig) => above,
+            | (WorkloadKind::ReplicationController, above @ WorkloadKind::DeploymentConfig) => {
+                above
+            }
             _ => return Owner::Top,
         };
         self.workload(above, namespace, &owner.name)
@@ -177,7 +183,12 @@ impl<'a> Index<'a> {
     }
 
     /// Climbs from a pod's controller to the owner of the template.
-    fn climb(&self, pod: &'a Metadata, owner: &'a OwnerReference, drafts: &mut Drafts<'a>) -> usize {
+    fn climb(
+        &self,
+        pod: &'a Metadata,
+        owner: &'a OwnerReference,
+        drafts: &mut Drafts<'a>,
+    ) -> usize {
         let namespace = pod.namespace.as_str();
         let mut owner = owner;
         if kind_of(owner) == WorkloadKind::ReplicaSet {
@@ -260,7 +271,12 @@ fn operator_of(live: &LiveWorkload) -> Option<ObjectRef> {
 }
 
 fn owner_reference(owner: &OwnerReference, namespace: &str) -> ObjectRef {
-    ObjectRef::new(group_of(&owner.api_version), &*owner.kind, namespace, &*owner.name)
+    ObjectRef::new(
+        group_of(&owner.api_version),
+        &*owner.kind,
+        namespace,
+        &*owner.name,
+    )
 }
 
 fn kind_of(owner: &OwnerReference) -> WorkloadKind {
@@ -268,7 +284,12 @@ fn kind_of(owner: &OwnerReference) -> WorkloadKind {
 }
 
 fn replica_set_reference(set: &ReplicaSet) -> ObjectRef {
-    ObjectRef::new("apps", "ReplicaSet", &*set.metadata.namespace, &*set.metadata.name)
+    ObjectRef::new(
+        "apps",
+        "ReplicaSet",
+        &*set.metadata.namespace,
+        &*set.metadata.name,
+    )
 }
 
 fn pod_reference(pod: &Pod) -> ObjectRef {

@@ -5,6 +5,8 @@
 mod arithmetic;
 mod current;
 mod effect;
+#[cfg(test)]
+pub(crate) mod fixture;
 mod gateway;
 mod kind;
 mod members;

@@ -38,9 +38,7 @@ pub(super) fn progress(member: &Member<'_>) -> Progress {
     };
     match by_kind {
         Progress::Stuck { .. } => by_kind,
-        Progress::Finished | Progress::Running { .. } => {
-            crashing(member).map_or(by_kind, stuck)
-        }
+        Progress::Finished | Progress::Running { .. } => crashing(member).map_or(by_kind, stuck),
     }
 }
 
@@ -72,7 +70,9 @@ fn crashing(member: &Member<'_>) -> Option<String> {
         .collect();
     let (reason, pod) = reasons.first()?;
     let (count, total) = (reasons.len(), member.pods.len());
-    Some(format!("{count} of {total} pods do not run: {pod} is in {reason}"))
+    Some(format!(
+        "{count} of {total} pods do not run: {pod} is in {reason}"
+    ))
 }
 
 /// Whether the controller has yet to see the newest spec.
@@ -109,7 +109,8 @@ fn deployment(live: &LiveWorkload) -> Progress {
     let available = condition("Available").and_then(|found| value::text(found, &["status"]));
     if available == Some("False") {
         let (now, wanted) = (status(live, "availableReplicas"), replicas(live));
-        let message = format!("{now} of {wanted} replicas are available, fewer than its strategy keeps");
+        let message =
+            format!("{now} of {wanted} replicas are available, fewer than its strategy keeps");
         return if reason == Some("NewReplicaSetAvailable") {
             stuck(message)
         } else {
@@ -125,7 +126,9 @@ fn counts(live: &LiveWorkload) -> Option<Progress> {
     let updated = status(live, "updatedReplicas");
     let present = status(live, "replicas");
     if updated < wanted {
-        return Some(running(format!("{updated} of {wanted} replicas are updated")));
+        return Some(running(format!(
+            "{updated} of {wanted} replicas are updated"
+        )));
     }
     if present > updated {
         let old = present - updated;
@@ -159,7 +162,9 @@ fn stateful_set(live: &LiveWorkload) -> Progress {
     if status(live, "replicas") < wanted {
         return running(message);
     }
-    stuck(format!("{message}, and an update waits for every one of them"))
+    stuck(format!(
+        "{message}, and an update waits for every one of them"
+    ))
 }
 
 fn daemon_set(live: &LiveWorkload) -> Progress {
@@ -232,7 +237,9 @@ fn deployment_config(live: &LiveWorkload) -> Progress {
     let text = |field: &str| progressing.and_then(|found| value::text(found, &[field]));
     if text("status") == Some("False") {
         let reason = text("reason").unwrap_or("its deployment failed");
-        return stuck(format!("the latest deployment is not progressing: {reason}"));
+        return stuck(format!(
+            "the latest deployment is not progressing: {reason}"
+        ));
     }
     counts(live).unwrap_or(Progress::Finished)
 }
