@@ -3,6 +3,8 @@
 //!
 //! The rules are those of `spec/gitops.md` §1 and §2.
 
+#[cfg(test)]
+pub(crate) mod fixture;
 mod kustomize;
 mod origin;
 mod ownership;
