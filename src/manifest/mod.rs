@@ -30,7 +30,7 @@ use std::ops::Range;
 
 pub use file::{SIZE_LIMIT, is_lfs_pointer, is_manifest_path};
 pub use object_ref::{ObjectRef, group_of};
-pub use path::{SIZE_LIMIT, is_inside, is_manifest_path, skipped, too_large, unreadable};
+pub use path::{is_inside, skipped, too_large, unreadable};
 pub(crate) use pod::null_default;
 pub use pod::{
     ClaimVolume, Container, EnvVar, PodSpec, PodTemplate, Present, Resources, StringMap,
