@@ -10,6 +10,7 @@
 mod object_ref;
 mod path;
 mod pod;
+mod string_map;
 
 use std::ops::Range;
 
@@ -17,9 +18,10 @@ pub use object_ref::{ObjectRef, group_of};
 pub use path::{SIZE_LIMIT, is_inside, is_manifest_path, skipped, too_large, unreadable};
 pub(crate) use pod::null_default;
 pub use pod::{
-    ClaimVolume, Container, EnvVar, PodSpec, PodTemplate, Present, Resources, StringMap,
-    TemplateMetadata, Volume,
+    ClaimVolume, Container, EnvVar, PodSpec, PodTemplate, Present, Resources, TemplateMetadata,
+    Volume,
 };
+pub use string_map::StringMap;
 
 use crate::diagnostic::Diagnostic;
 
