@@ -19,6 +19,7 @@ mod reader;
 mod scalar;
 mod screen;
 mod stream;
+mod string_map;
 mod template;
 mod tree;
 mod value;
@@ -33,9 +34,10 @@ pub use object_ref::{ObjectRef, group_of};
 pub use path::{is_inside, skipped, too_large, unreadable};
 pub(crate) use pod::null_default;
 pub use pod::{
-    ClaimVolume, Container, EnvVar, PodSpec, PodTemplate, Present, Resources, StringMap,
-    TemplateMetadata, Volume,
+    ClaimVolume, Container, EnvVar, PodSpec, PodTemplate, Present, Resources, TemplateMetadata,
+    Volume,
 };
+pub use string_map::StringMap;
 
 pub use screen::Screen;
 pub use template::Template;

@@ -17,6 +17,7 @@ mod kinds;
 mod metadata;
 mod object;
 mod pod;
+mod pool;
 mod text;
 mod window;
 mod yaml;

@@ -311,3 +311,13 @@ fn other_annotations_are_kept_on_request() {
     let annotations = &snapshot.pods[0].metadata.annotations;
     assert!(annotations.contains_key("vault.example.com/token"));
 }
+
+#[test]
+fn the_pods_of_a_template_share_what_they_have_in_common() {
+    let other = POD.replace("cart-1", "cart-2").replace("node-1", "node-2");
+    let snapshot = snapshot(&list(&[POD, &other]));
+    let [one, two] = snapshot.pods.as_slice() else {
+        panic!("{:?}", snapshot.pods);
+    };
+    assert!(std::sync::Arc::ptr_eq(&one.spec, &two.spec));
+}
