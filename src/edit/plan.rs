@@ -2,7 +2,7 @@
 
 use super::obstacle::{Obstacle, ObstacleKind};
 use super::proof::{self, Intent};
-use super::splice::{self, Subject};
+use super::splice::{self, Pair, Subject};
 use super::text_edit::{Replacement, TextEdit};
 use super::{Assignment, EditRequest, locate};
 use crate::manifest::reader;
@@ -95,9 +95,12 @@ fn plan_request(
     Ok(planned)
 }
 
+/// The path of a mapping, and the keys to set in it.
+type Group<'r> = (&'r [&'static str], Vec<Pair<'r>>);
+
 /// Assignments by the mapping that they change, in order; the last value of a key counts.
-fn by_path(assignments: &[Assignment]) -> Vec<(&[&'static str], Vec<(&str, &str)>)> {
-    let mut groups: Vec<(&[&'static str], Vec<(&str, &str)>)> = Vec::new();
+fn by_path(assignments: &[Assignment]) -> Vec<Group<'_>> {
+    let mut groups: Vec<Group<'_>> = Vec::new();
     for assignment in assignments {
         let pair = (assignment.key.as_str(), assignment.value.as_str());
         match groups
