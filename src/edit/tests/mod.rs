@@ -1,4 +1,8 @@
-//! Edits, shape by shape: before, after.
+//! Edits of whole files; the tables of shapes are in the modules below.
+
+mod file_shapes;
+mod refusals;
+mod shapes;
 
 use super::{Assignment, EditRequest, FileOutcome, plan_file};
 use crate::manifest::{ManifestFile, Object, RawFile, Screen, parse};
