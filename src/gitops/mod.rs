@@ -3,14 +3,27 @@
 //!
 //! The rules are those of `spec/gitops.md` §1 and §2.
 
+#[cfg(test)]
+pub(crate) mod fixture;
+mod kustomize;
+mod origin;
+mod ownership;
+mod path;
+mod placement;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 
 use crate::config::Policy;
 use crate::diagnostic::{Diagnostic, codes};
-use crate::manifest::{ManifestFile, ManifestSet, Object, ObjectRef};
+use crate::manifest::{ManifestFile, ManifestSet, Object};
 use crate::reason::Reason;
-use crate::rollout::Member;
 use crate::snapshot::ClusterSnapshot;
+use kustomize::Kustomizations;
+use placement::Placements;
 
 codes! {
     /// What keeps a commit from reaching the cluster.
@@ -92,31 +105,50 @@ pub struct Origin<'a> {
 #[derive(Debug)]
 pub struct DeliveryMap<'a> {
     manifests: &'a ManifestSet,
+    placements: Placements,
 }
 
 impl<'a> DeliveryMap<'a> {
     /// Works out which manifests make which objects of the cluster.
     ///
-    /// `now` is the time at which sync windows are looked at.
+    /// Every manifest counts as this cluster's. `now` is the time at which sync windows are looked
+    /// at.
     #[must_use]
     pub fn new(
         manifests: &'a ManifestSet,
+        snapshot: &'a ClusterSnapshot,
+        policy: &'a Policy,
+        now: Timestamp,
+    ) -> (Self, Vec<Diagnostic>) {
+        Self::in_repository(manifests, &[], snapshot, policy, now)
+    }
+
+    /// Works out which manifests make which objects of the cluster, in a repository of which only
+    /// some directories belong to it.
+    ///
+    /// `manifests` is the whole repository: a base outside of `paths` is found, and what other
+    /// clusters make of it is known, so that it is not edited behind their backs.
+    #[must_use]
+    pub fn in_repository(
+        manifests: &'a ManifestSet,
+        paths: &[String],
         _snapshot: &'a ClusterSnapshot,
         _policy: &'a Policy,
         _now: Timestamp,
     ) -> (Self, Vec<Diagnostic>) {
-        (Self { manifests }, Vec::new())
-    }
-
-    /// Where a live workload comes from.
-    #[must_use]
-    pub fn origin(&self, member: &Member<'_>) -> Origin<'a> {
-        let _ = (self.manifests, &member.reference);
-        let reference: &ObjectRef = &member.reference;
-        let message = format!("no manifest in the repository makes {reference}");
-        Origin {
-            source: Source::Elsewhere(Reason::new(crate::reason::ReasonCode::NotInGit, message)),
-            delivery: None,
-        }
+        let kustomizations = Kustomizations::new(manifests);
+        let mut placements = Placements::default();
+        placement::add_implicit(
+            &mut placements,
+            manifests,
+            &kustomizations,
+            &BTreeSet::new(),
+            paths,
+        );
+        let map = Self {
+            manifests,
+            placements,
+        };
+        (map, Vec::new())
     }
 }

@@ -7,17 +7,42 @@
 //! Reading looks at bytes before it parses: a [`Screen`] tells from the raw bytes whether a file
 //! can matter at all, and only the documents that can are parsed (`spec/yaml.md` §0).
 
+mod document;
+mod file;
+mod kind;
+mod lenient;
+mod object;
 mod object_ref;
+mod path;
 mod pod;
+mod reader;
+mod scalar;
+mod screen;
+mod stream;
+mod string_map;
+mod template;
+mod tree;
+mod value;
+
+#[cfg(test)]
+mod tests;
 
 use std::ops::Range;
 
+pub use file::{SIZE_LIMIT, is_lfs_pointer, is_manifest_path};
 pub use object_ref::{ObjectRef, group_of};
+pub use path::{is_inside, skipped, too_large, unreadable};
 pub(crate) use pod::null_default;
 pub use pod::{
-    ClaimVolume, Container, EnvVar, PodSpec, PodTemplate, Present, Resources, StringMap,
-    TemplateMetadata, Volume,
+    ClaimVolume, Container, EnvVar, PodSpec, PodTemplate, Present, Resources, TemplateMetadata,
+    Volume,
 };
+pub use string_map::StringMap;
+
+pub use screen::Screen;
+pub use template::Template;
+
+use rayon::prelude::*;
 
 use crate::diagnostic::Diagnostic;
 
@@ -35,6 +60,9 @@ pub struct RawFile {
 pub struct ManifestSet {
     /// Files sorted by path. Files that hold nothing of interest are left out.
     pub files: Vec<ManifestFile>,
+    /// Documents that are templates of workloads, sorted by path and line. Nothing in them is read
+    /// as an object or edited.
+    pub templates: Vec<Template>,
 }
 
 /// One manifest file: its bytes and what they hold.
@@ -74,7 +102,8 @@ pub struct Object {
 pub struct Document {
     /// Zero-based number of the document in the file's stream.
     pub index: usize,
-    /// Byte span of the document's text in the file, without its `---` line.
+    /// Byte span of the document's text in the file: without its `---` line, unless directives
+    /// stand before it or text stands on it.
     pub span: Range<usize>,
 }
 
@@ -114,37 +143,25 @@ impl Object {
     }
 }
 
-/// Tells from raw bytes whether a file or document can hold anything of interest.
-///
-/// It is a filter, never a match: what passes is parsed, what fails cannot matter.
-#[derive(Debug, Clone)]
-pub struct Screen {}
-
-impl Screen {
-    /// A screen for every workload and configuration kind.
-    #[must_use]
-    pub fn new() -> Self {
-        Self {}
-    }
-
-    /// Whether the bytes can hold an object of interest.
-    #[must_use]
-    pub fn passes(&self, _bytes: &[u8]) -> bool {
-        true
-    }
-}
-
-impl Default for Screen {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
 /// Parses files into manifests.
 ///
 /// A document that does not parse becomes a diagnostic with line and column, and hides no other
-/// document.
+/// document. Files are read in parallel; the order of everything is that of paths and lines.
 #[must_use]
-pub fn parse(_files: Vec<RawFile>, _screen: &Screen) -> (ManifestSet, Vec<Diagnostic>) {
-    (ManifestSet::default(), Vec::new())
+pub fn parse(files: Vec<RawFile>, screen: &Screen) -> (ManifestSet, Vec<Diagnostic>) {
+    let mut read: Vec<_> = files
+        .into_par_iter()
+        .map(|file| reader::read(file, screen))
+        .collect();
+    read.sort_by(|one, other| one.file.path.cmp(&other.file.path));
+    let mut set = ManifestSet::default();
+    let mut diagnostics = Vec::new();
+    for read in read {
+        diagnostics.extend(read.diagnostics);
+        set.templates.extend(read.templates);
+        if !read.file.objects.is_empty() {
+            set.files.push(read.file);
+        }
+    }
+    (set, diagnostics)
 }
