@@ -84,6 +84,13 @@ pub(crate) fn locate<'a>(
     let service = snapshot.object(&ObjectRef::new("", "Service", namespace, name));
     let selector = match service {
         Some(service) => selector_of(service),
+        // A recording keeps the Services of istiod by their names and labels: one of another name
+        // may well exist.
+        None if snapshot.holds("", "Service") && !name.starts_with("istiod") => {
+            return Err(Unresolved::Unseen(format!(
+                "Service {namespace}/{name} of the injector is not in the snapshot"
+            )));
+        }
         None if snapshot.holds("", "Service") => {
             return Err(Unresolved::Missing(format!(
                 "Service {namespace}/{name} of the injector does not exist"

@@ -66,8 +66,8 @@ impl ExpectedSidecar {
                 }
                 DriftClass::Resources => {
                     let resources = json!({
-                        "limits": self.resources.limits,
-                        "requests": self.resources.requests,
+                        "limits": *self.resources.limits,
+                        "requests": *self.resources.requests,
                     });
                     essence.insert("resources".to_owned(), resources);
                 }

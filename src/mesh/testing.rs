@@ -1,121 +1,29 @@
 //! Clusters for the tests of this stage: objects as kubectl prints them become a snapshot, and
 //! [`Istiod`] writes the objects of one control plane.
 
-use std::collections::BTreeMap;
-
 use serde_json::{Value, json};
 
 use super::{Expectation, ExpectedSidecar, Mesh};
-use crate::manifest::{ObjectRef, PodTemplate, StringMap, group_of};
-use crate::snapshot::{
-    ClusterObject, ClusterSnapshot, HeldKind, LiveWorkload, Metadata, OwnerReference, Pod,
-    PodStatus, ReplicaSet,
-};
+use crate::manifest::{PodTemplate, StringMap};
+use crate::snapshot::{self, ClusterSnapshot, Input, Pod};
 
-/// A snapshot of the given objects; each of their kinds is held.
-pub(crate) fn cluster(objects: Vec<Value>) -> ClusterSnapshot {
-    let mut snapshot = ClusterSnapshot::default();
-    for mut object in objects {
-        let text = |key: &str| object[key].as_str().unwrap_or_default().to_owned();
-        let (api_version, kind) = (text("apiVersion"), text("kind"));
-        let metadata = metadata(&object["metadata"]);
-        let reference = ObjectRef::new(
-            group_of(&api_version),
-            &kind,
-            &metadata.namespace,
-            &metadata.name,
-        );
-        snapshot.held.insert(HeldKind {
-            group: reference.group.clone(),
-            kind: kind.clone(),
-        });
-        match kind.as_str() {
-            "Namespace" => {
-                snapshot.namespaces.insert(metadata.name.clone(), metadata);
-            }
-            "Pod" => snapshot.pods.push(pod(&object, metadata)),
-            "ReplicaSet" => snapshot.replica_sets.push(ReplicaSet {
-                api_version,
-                replicas: object["spec"]["replicas"].as_i64().unwrap_or(1),
-                current_replicas: object["status"]["replicas"].as_i64().unwrap_or(0),
-                ready_replicas: object["status"]["readyReplicas"].as_i64().unwrap_or(0),
-                template: None,
-                metadata,
-            }),
-            "Deployment" | "StatefulSet" | "DaemonSet" | "Job" | "CronJob" => {
-                let path = if kind == "CronJob" {
-                    "/spec/jobTemplate/spec/template"
-                } else {
-                    "/spec/template"
-                };
-                let template = object.pointer(path).map(template);
-                snapshot.workloads.push(LiveWorkload {
-                    api_version,
-                    reference,
-                    metadata,
-                    template,
-                    spec: object["spec"].take(),
-                    status: object["status"].take(),
-                });
-            }
-            _ => {
-                let fields = object.as_object_mut().expect("an object");
-                for key in ["apiVersion", "kind", "metadata"] {
-                    fields.remove(key);
-                }
-                snapshot.objects.push(ClusterObject {
-                    api_version,
-                    reference,
-                    metadata,
-                    body: object,
-                });
-            }
-        }
+/// A snapshot of the given objects, read as any other; a pod stands in where there is none.
+pub(crate) fn cluster(mut objects: Vec<Value>) -> ClusterSnapshot {
+    if !objects.iter().any(|object| object["kind"] == "Pod") {
+        let metadata = json!({"name": "bystander", "namespace": "default"});
+        objects.push(json!({"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": {}}));
     }
-    snapshot
-        .objects
-        .sort_by(|a, b| a.reference.cmp(&b.reference));
-    snapshot
-        .workloads
-        .sort_by(|a, b| a.reference.cmp(&b.reference));
-    snapshot
+    let list = json!({"apiVersion": "v1", "kind": "List", "items": objects}).to_string();
+    read_snapshot(list.into_bytes())
 }
 
-fn metadata(value: &Value) -> Metadata {
-    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-    let time = |key: &str| value[key].as_str().and_then(|time| time.parse().ok());
-    let owners = value["ownerReferences"]
-        .as_array()
-        .cloned()
-        .unwrap_or_default();
-    let managed = value["managedFields"]
-        .as_array()
-        .cloned()
-        .unwrap_or_default();
-    Metadata {
-        name: text(&value["name"]),
-        namespace: text(&value["namespace"]),
-        uid: text(&value["uid"]),
-        labels: string_map(&value["labels"]),
-        annotations: string_map(&value["annotations"]),
-        owner_references: owners
-            .iter()
-            .map(|owner| OwnerReference {
-                api_version: text(&owner["apiVersion"]),
-                kind: text(&owner["kind"]),
-                name: text(&owner["name"]),
-                uid: text(&owner["uid"]),
-                controller: owner["controller"].as_bool().unwrap_or(false),
-            })
-            .collect(),
-        generation: value["generation"].as_i64(),
-        creation_timestamp: time("creationTimestamp"),
-        deletion_timestamp: time("deletionTimestamp"),
-        managed_at: managed
-            .iter()
-            .filter_map(|entry| entry["time"].as_str()?.parse().ok())
-            .max(),
-    }
+/// A snapshot as kubectl prints it.
+pub(crate) fn read_snapshot(bytes: Vec<u8>) -> ClusterSnapshot {
+    let input = Input {
+        name: "snapshot".to_owned(),
+        reader: Box::new(std::io::Cursor::new(bytes)),
+    };
+    snapshot::read(vec![input]).expect("a snapshot").0
 }
 
 /// A JSON object as labels or annotations.
@@ -127,29 +35,6 @@ pub(crate) fn string_map(value: &Value) -> StringMap {
         .collect()
 }
 
-fn pod(object: &Value, metadata: Metadata) -> Pod {
-    let conditions = object["status"]["conditions"]
-        .as_array()
-        .cloned()
-        .unwrap_or_default();
-    let ready = conditions
-        .iter()
-        .find(|condition| condition["type"] == "Ready");
-    Pod {
-        metadata,
-        spec: serde_json::from_value(object["spec"].clone()).expect("a pod spec"),
-        status: PodStatus {
-            phase: object["status"]["phase"]
-                .as_str()
-                .unwrap_or_default()
-                .to_owned(),
-            ready: ready.is_some_and(|ready| ready["status"] == "True"),
-            ready_since: ready.and_then(|ready| ready["lastTransitionTime"].as_str()?.parse().ok()),
-            waiting_reasons: Vec::new(),
-        },
-    }
-}
-
 /// A pod template from JSON.
 pub(crate) fn template(value: &Value) -> PodTemplate {
     serde_json::from_value(value.clone()).expect("a pod template")
@@ -157,7 +42,11 @@ pub(crate) fn template(value: &Value) -> PodTemplate {
 
 /// A live pod from JSON.
 pub(crate) fn live_pod(value: &Value) -> Pod {
-    pod(value, metadata(&value["metadata"]))
+    let mut pod = value.clone();
+    pod["apiVersion"] = json!("v1");
+    pod["kind"] = json!("Pod");
+    let mut pods = cluster(vec![pod]).pods;
+    pods.pop().expect("a pod")
 }
 
 /// The text of a stock template of recent releases, as far as the model reads it.
@@ -449,7 +338,7 @@ pub(crate) fn pods(labels: &Value, annotations: &Value) -> PodTemplate {
 /// What a mesh gives a template in a namespace called `shop` with these labels.
 pub(crate) fn expect(mesh: &Mesh, namespace_labels: &Value, template: &PodTemplate) -> Expectation {
     let labels = string_map(namespace_labels);
-    mesh.expect("shop", Some(&labels), template, &BTreeMap::new())
+    mesh.expect("shop", Some(&labels), template, &StringMap::new())
 }
 
 /// The sidecar that a template gets in a namespace with `istio-injection=enabled`.

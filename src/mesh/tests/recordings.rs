@@ -3,10 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
-use serde_json::Value;
-
 use crate::manifest::StringMap;
-use crate::mesh::testing::cluster;
+use crate::mesh::testing::read_snapshot;
 use crate::mesh::{Comparison, Mesh, compare, observe_in};
 use crate::snapshot::{ClusterSnapshot, Pod};
 
@@ -14,9 +12,7 @@ use crate::snapshot::{ClusterSnapshot, Pod};
 fn recording(path: &str) -> Option<ClusterSnapshot> {
     let root = PathBuf::from(std::env::var_os("MESHROLL_REAL_DATA")?);
     let bytes = std::fs::read(root.join("recordings").join(path)).expect("a recording");
-    let list: Value = serde_json::from_slice(&bytes).expect("a list");
-    let items = list["items"].as_array().expect("items");
-    Some(cluster(items.clone()))
+    Some(read_snapshot(bytes))
 }
 
 /// The comparison of every pod that counts, by `namespace/owner`.
