@@ -14,6 +14,7 @@ use super::mesh_config::MeshConfig;
 use super::native::NativeSwitch;
 use super::settling::Settling;
 use super::version::Version;
+use super::witness::Witnessed;
 use crate::manifest::{ObjectRef, StringMap};
 use crate::reason::{Reason, ReasonCode};
 use crate::snapshot::{ClusterObject, ClusterSnapshot, LiveWorkload};
@@ -35,6 +36,8 @@ pub(crate) struct ControlPlane {
     pub(crate) configuration: Result<Box<Configuration>, Reason>,
     /// Whether it has settled.
     pub(crate) settling: Settling,
+    /// Images of the proxies that it injected since, where its templates do not tell them.
+    pub(crate) witnessed: Witnessed,
 }
 
 /// What an istiod injects from, parsed once.
@@ -177,6 +180,7 @@ pub(crate) fn control_plane(snapshot: &ClusterSnapshot, istiod: &LiveWorkload) -
         version,
         configuration: configuration.map(Box::new),
         settling: Settling::default(),
+        witnessed: Witnessed::new(),
     }
 }
 

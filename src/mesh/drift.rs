@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use super::expected::{ExpectedSidecar, ProxyKind, remove_trusted_proxies};
+use super::baked_config::remove_trusted_proxies;
+use super::expected::{ExpectedSidecar, ProxyKind};
 use super::image::image_drifts;
 use super::observed::ObservedSidecar;
 use super::resources::in_words;

@@ -6,24 +6,21 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde_json::Value;
 
+use super::baked_config::{config, effective_config, status_port};
 use super::control_plane::{Configuration, ControlPlane};
 use super::image::ImageName;
 use super::injector::Client;
 use super::native::{Nodes, is_native};
 use super::prometheus::is_merged_after;
-use super::proxy_config::{self, Fields};
-use super::proxy_config_resource::{ProxyConfigResource, layers};
-use super::rejection::{PROXY_CONFIG, proxy_config, rejection};
+use super::proxy_config_resource::ProxyConfigResource;
+use super::proxy_image::{init_container, own_container, proxy_image};
+use super::rejection::rejection;
 use super::resources::{annotated, overlay, stored};
-use super::template::{INIT, ImageBody, ImageLines, PROXY, Template, VALIDATION};
+use super::template::{ImageBody, ImageLines, PROXY, Template};
 use crate::config::DriftClass;
-use crate::manifest::{Container, PodTemplate, Resources, StringMap};
+use crate::manifest::{PodTemplate, Resources, StringMap};
 use crate::reason::{Reason, ReasonCode};
 
-/// The annotation that names a proxy image, or a part of one.
-pub(crate) const PROXY_IMAGE: &str = "sidecar.istio.io/proxyImage";
-/// The annotation that names an image type.
-const PROXY_IMAGE_TYPE: &str = "sidecar.istio.io/proxyImageType";
 /// The annotation that names injection templates.
 pub(crate) const TEMPLATES: &str = "inject.istio.io/templates";
 /// The templates that Istio's charts render and meshroll knows.
@@ -107,11 +104,11 @@ pub(crate) enum Failure {
 }
 
 impl Failure {
-    fn unknown(message: impl Into<String>) -> Self {
+    pub(crate) fn unknown(message: impl Into<String>) -> Self {
         Self::Unknown(Reason::new(ReasonCode::InjectorUnresolvable, message))
     }
 
-    fn rejected(message: impl Into<String>) -> Self {
+    pub(crate) fn rejected(message: impl Into<String>) -> Self {
         Self::Rejected(Reason::new(ReasonCode::WouldBeRejected, message))
     }
 }
@@ -142,13 +139,13 @@ pub(crate) fn expected_sidecar(
     let mut limits = Vec::new();
     let shaping = Shaping::of(&names, &templates, &mut limits);
     let native = native(plane, &shaping, surroundings, subject, &mut limits);
-    let image = proxy_image(configuration, &shaping, &effective, subject)?;
+    let image = proxy_image(plane, configuration, &shaping, &effective, subject)?;
     let init = init_container(configuration, &shaping, &effective, subject, &mut limits);
     if let Some(why) = &configuration.mesh_unknown {
         limits.push((DriftClass::Config, why.clone()));
     }
     let version = ImageName::parse(&image.image).version().or_else(|| {
-        let is_digest = image.image.contains('@') && !image.custom;
+        let is_digest = image.image.contains('@') && !image.is_custom;
         plane.version.clone().filter(|_| is_digest)
     });
     Ok(ExpectedSidecar {
@@ -168,7 +165,7 @@ pub(crate) fn expected_sidecar(
         native,
         init,
         image: image.image,
-        custom_image: image.custom,
+        custom_image: image.is_custom,
         image_inputs: image.inputs,
         limits,
         overlap: Vec::new(),
@@ -195,12 +192,12 @@ fn named_templates<'a>(
 }
 
 /// What several templates laid over each other say: the last that says something wins.
-struct Shaping<'a> {
-    kind: ProxyKind,
-    proxy: Option<&'a ImageLines>,
-    init: Option<&'a ImageLines>,
+pub(crate) struct Shaping<'a> {
+    pub(crate) kind: ProxyKind,
+    pub(crate) proxy: Option<&'a ImageLines>,
+    pub(crate) init: Option<&'a ImageLines>,
     /// The template that has the proxy's image, which decides all else.
-    main: Option<&'a Template>,
+    pub(crate) main: Option<&'a Template>,
 }
 
 impl<'a> Shaping<'a> {
@@ -279,367 +276,6 @@ fn native(
             None
         }
     }
-}
-
-/// The ProxyConfig that holds for a pod, all layers applied (§4.1).
-fn effective_config(
-    configuration: &Configuration,
-    surroundings: &Surroundings<'_>,
-    subject: &Subject<'_>,
-) -> Result<Fields, Failure> {
-    let mut effective = proxy_config::defaults(configuration.version.minor);
-    for layer in &configuration.mesh.default_config {
-        proxy_config::apply(&mut effective, layer);
-    }
-    let known = if configuration.version.at_least(13) {
-        surroundings.proxy_configs
-    } else {
-        &[]
-    };
-    let root = &configuration.mesh.root_namespace;
-    let layers = layers(known, root, subject.namespace, &subject.labels);
-    for layer in layers.below {
-        proxy_config::apply(&mut effective, layer);
-    }
-    if let Some(text) = subject.template.metadata.annotations.get(PROXY_CONFIG) {
-        let fields = proxy_config(text)
-            .map_err(|why| Failure::rejected(format!("annotation {PROXY_CONFIG} {why}")))?;
-        proxy_config::apply(&mut effective, &proxy_config::fields_of(&fields));
-    }
-    if let Some(layer) = layers.above {
-        proxy_config::apply(&mut effective, layer);
-    }
-    Ok(effective)
-}
-
-/// The mesh's status port: metrics merging and readiness use that of the mesh, not of the pod.
-fn status_port(configuration: &Configuration) -> String {
-    let mut fields = proxy_config::defaults(configuration.version.minor);
-    for layer in &configuration.mesh.default_config {
-        proxy_config::apply(&mut fields, layer);
-    }
-    fields
-        .get("statusPort")
-        .map_or_else(String::new, Value::to_string)
-}
-
-/// An image with where it came from.
-struct ComputedImage {
-    image: String,
-    custom: bool,
-    inputs: Vec<(String, String)>,
-}
-
-/// The proxy's image (§2.2).
-fn proxy_image(
-    configuration: &Configuration,
-    shaping: &Shaping<'_>,
-    effective: &Fields,
-    subject: &Subject<'_>,
-) -> Result<ComputedImage, Failure> {
-    let input = |name: &str, value: &str| (name.to_owned(), value.to_owned());
-    let own = own_container(subject.template, PROXY).and_then(own_image);
-    if let Some(image) = own.filter(|_| configuration.version.at_least(9)) {
-        return Ok(ComputedImage {
-            image: image.to_owned(),
-            custom: true,
-            inputs: vec![input("image of the pod's own istio-proxy container", image)],
-        });
-    }
-    let Some(lines) = shaping.proxy else {
-        return Ok(ComputedImage {
-            image: String::new(),
-            custom: false,
-            inputs: Vec::new(),
-        });
-    };
-    let annotation = subject.template.metadata.annotations.get(PROXY_IMAGE);
-    let verbatim = match annotation {
-        Some(image) if lines.from_annotation => {
-            Some((format!("annotation {PROXY_IMAGE}"), image.as_str(), true))
-        }
-        _ if lines.from_values => {
-            let image = configuration.values.proxy_image();
-            Some(("values.global.proxy.image".to_owned(), image, false))
-        }
-        _ => None,
-    };
-    if let Some((source, image, custom)) = verbatim.filter(|(_, image, _)| image.contains('/')) {
-        return Ok(ComputedImage {
-            image: image.to_owned(),
-            custom,
-            inputs: vec![(source, image.to_owned())],
-        });
-    }
-    let values = &configuration.values;
-    let (image_type, source) = match lines.body {
-        ImageBody::Computed => image_type(configuration, effective, subject),
-        ImageBody::Plain => (String::new(), "none"),
-        ImageBody::Literal(ref image) => {
-            return Ok(ComputedImage {
-                image: image.clone(),
-                custom: false,
-                inputs: vec![input("the template", image)],
-            });
-        }
-        ImageBody::Absent | ImageBody::ComputedInit | ImageBody::Custom(_) => {
-            return Err(Failure::unknown(format!(
-                "the templates of ConfigMap {} make the proxy's image in a way of their own",
-                configuration.config_map
-            )));
-        }
-    };
-    let tag = values.tag();
-    Ok(ComputedImage {
-        image: image_url(values.hub(), values.proxy_image(), &tag, &image_type),
-        custom: false,
-        inputs: vec![
-            input("values.global.hub", values.hub()),
-            input("values.global.proxy.image", values.proxy_image()),
-            input("values.global.tag", &tag),
-            (format!("image type, from {source}"), image_type),
-        ],
-    })
-}
-
-/// The type of the image and where it comes from: annotation, ProxyConfig, values.
-fn image_type(
-    configuration: &Configuration,
-    effective: &Fields,
-    subject: &Subject<'_>,
-) -> (String, &'static str) {
-    if let Some(own) = subject.template.metadata.annotations.get(PROXY_IMAGE_TYPE) {
-        return (own.clone(), "the pod's annotation");
-    }
-    let version = &configuration.version;
-    let variant = || {
-        let variant = configuration.values.text("/global/variant");
-        if version.at_least(22) {
-            (variant.to_owned(), "values.global.variant")
-        } else {
-            (String::new(), "none")
-        }
-    };
-    match effective.get("image") {
-        None => variant(),
-        Some(image) => match image.get("imageType").and_then(Value::as_str) {
-            None | Some("") if version.at_least(31) => variant(),
-            image_type => (image_type.unwrap_or_default().to_owned(), "the ProxyConfig"),
-        },
-    }
-}
-
-/// Hub, name and tag put together; a type replaces the one at the end of the tag.
-pub(crate) fn image_url(hub: &str, name: &str, tag: &str, image_type: &str) -> String {
-    if image_type.is_empty() {
-        return format!("{hub}/{name}:{tag}");
-    }
-    let stem = ["-distroless", "-debug"]
-        .into_iter()
-        .find_map(|suffix| tag.strip_suffix(suffix))
-        .unwrap_or(tag);
-    match image_type {
-        "default" => format!("{hub}/{name}:{stem}"),
-        image_type => format!("{hub}/{name}:{stem}-{image_type}"),
-    }
-}
-
-/// A container that the user's own template declares under the name of an injected one.
-fn own_container<'a>(template: &'a PodTemplate, name: &str) -> Option<&'a Container> {
-    // The output of kube-inject is stripped and injected again, so nothing in it is the user's.
-    if template
-        .metadata
-        .annotations
-        .contains_key(super::observed::STATUS)
-    {
-        return None;
-    }
-    template
-        .spec
-        .container(name)
-        .map(|(container, _)| container)
-}
-
-/// An image that the user chose; `auto` asks for the computed one.
-fn own_image(container: &Container) -> Option<&str> {
-    container
-        .image
-        .as_deref()
-        .filter(|image| !matches!(*image, "" | "auto"))
-}
-
-/// The init container that captures traffic, with its image (§2.2, §3.2).
-fn init_container(
-    configuration: &Configuration,
-    shaping: &Shaping<'_>,
-    effective: &Fields,
-    subject: &Subject<'_>,
-    limits: &mut Vec<(DriftClass, String)>,
-) -> Option<(String, String)> {
-    let lines = shaping.init?;
-    let annotations = &subject.template.metadata.annotations;
-    let mode = annotations
-        .get("sidecar.istio.io/interceptionMode")
-        .map(String::as_str)
-        .or_else(|| effective.get("interceptionMode")?.as_str());
-    if mode == Some("NONE") {
-        return None;
-    }
-    let template = shaping.main?;
-    let name = if configuration.values.uses_cni(template.cni) {
-        VALIDATION
-    } else {
-        INIT
-    };
-    let own = own_container(subject.template, name).and_then(own_image);
-    if let Some(image) = own.filter(|_| configuration.version.at_least(9)) {
-        return Some((name.to_owned(), image.to_owned()));
-    }
-    let image = match init_image(configuration, lines, effective, subject) {
-        Ok(image) => image,
-        Err(why) => {
-            limits.push((DriftClass::Shape, why));
-            String::new()
-        }
-    };
-    Some((name.to_owned(), image))
-}
-
-fn init_image(
-    configuration: &Configuration,
-    lines: &ImageLines,
-    effective: &Fields,
-    subject: &Subject<'_>,
-) -> Result<String, String> {
-    let values = &configuration.values;
-    let annotations = &subject.template.metadata.annotations;
-    let annotation = annotations
-        .get(PROXY_IMAGE)
-        .filter(|_| lines.from_annotation);
-    let verbatim = annotation.map_or(values.init_image(), String::as_str);
-    if lines.from_values && verbatim.contains('/') {
-        return Ok(verbatim.to_owned());
-    }
-    match &lines.body {
-        ImageBody::Computed => {
-            let (image_type, _) = image_type(configuration, effective, subject);
-            let (hub, name) = (values.hub(), values.proxy_image());
-            Ok(image_url(hub, name, &values.tag(), &image_type))
-        }
-        ImageBody::ComputedInit => {
-            // Since 1.31 the ProxyConfig's image type does not count for the init container.
-            let own = annotations.get(PROXY_IMAGE_TYPE).map(String::as_str);
-            let image_type = own.unwrap_or(values.text("/global/variant"));
-            Ok(image_url(
-                values.hub(),
-                values.init_image(),
-                &values.tag(),
-                image_type,
-            ))
-        }
-        ImageBody::Plain => Ok(image_url(
-            values.hub(),
-            values.init_image(),
-            &values.tag(),
-            "",
-        )),
-        ImageBody::Literal(image) => Ok(image.clone()),
-        ImageBody::Absent | ImageBody::Custom(_) => {
-            Err("the template makes the init container's image in a way of its own".to_owned())
-        }
-    }
-}
-
-/// What is baked into the pod and does not reach a running proxy (§4.3).
-fn config(
-    configuration: &Configuration,
-    shaping: &Shaping<'_>,
-    effective: &Fields,
-    client: &Client,
-) -> BTreeMap<String, Value> {
-    let Some(template) = shaping.main else {
-        return BTreeMap::new();
-    };
-    let mut config = proxy_config::rendered(effective, configuration.version.minor);
-    if shaping.kind != ProxyKind::Gateway {
-        remove_trusted_proxies(&mut config);
-    }
-    let path = injection_path(client);
-    for name in &template.variables {
-        let value = path
-            .get(*name)
-            .cloned()
-            .unwrap_or_else(|| variable(configuration, name));
-        if !value.is_empty() {
-            config.insert((*name).to_owned(), Value::from(value));
-        }
-    }
-    if template.renders_ports && shaping.init.is_some() {
-        let mesh = &configuration.mesh;
-        config.insert("proxyListenPort".to_owned(), Value::from(mesh.listen_port));
-        let inbound = Value::from(mesh.inbound_listen_port);
-        config.insert("proxyInboundListenPort".to_owned(), inbound);
-    }
-    config
-}
-
-/// The number of trusted proxies means something to gateways alone (§4.3).
-pub(crate) fn remove_trusted_proxies(config: &mut BTreeMap<String, Value>) {
-    let Some(Value::Object(topology)) = config.get_mut("gatewayTopology") else {
-        return;
-    };
-    topology.remove("numTrustedProxies");
-    if topology.is_empty() {
-        config.remove("gatewayTopology");
-    }
-}
-
-/// A variable of the stock templates.
-fn variable(configuration: &Configuration, name: &str) -> String {
-    let values = &configuration.values;
-    let first = |texts: [&str; 2]| {
-        let text = texts.into_iter().find(|text| !text.is_empty());
-        text.unwrap_or_default().to_owned()
-    };
-    let trust_domain = || {
-        first([
-            &configuration.mesh.trust_domain,
-            values.text("/global/trustDomain"),
-        ])
-    };
-    match name {
-        "TRUST_DOMAIN" => trust_domain(),
-        "ISTIO_META_MESH_ID" => match values.text("/global/meshID") {
-            "" => trust_domain(),
-            mesh => mesh.to_owned(),
-        },
-        "ISTIO_META_NETWORK" => values.text("/global/network").to_owned(),
-        "ISTIO_META_CLUSTER_ID" => first([
-            values.text("/global/multiCluster/clusterName"),
-            "Kubernetes",
-        ]),
-        _ => String::new(),
-    }
-}
-
-/// Variables that the path of the webhook sets: `/inject/cluster/<c>/net/<n>`.
-fn injection_path(client: &Client) -> BTreeMap<String, String> {
-    let Client::Service { path, .. } = client else {
-        return BTreeMap::new();
-    };
-    let Some(rest) = path.trim_end_matches('/').strip_prefix("/inject/") else {
-        return BTreeMap::new();
-    };
-    let parts: Vec<&str> = rest.split('/').collect();
-    parts
-        .chunks_exact(2)
-        .filter_map(|pair| match pair {
-            ["cluster", value] => Some(("ISTIO_META_CLUSTER_ID", value)),
-            ["net", value] => Some(("ISTIO_META_NETWORK", value)),
-            _ => None,
-        })
-        .map(|(name, value)| (name.to_owned(), value.replace("--slash--", "/")))
-        .collect()
 }
 
 /// The proxy's resources: annotations or values, then what the user's own container declares.

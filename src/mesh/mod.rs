@@ -4,6 +4,7 @@
 //! the namespace and the pod template; nothing is read off a label that the injector's own
 //! configuration says otherwise.
 
+mod baked_config;
 mod comparison;
 mod control_plane;
 mod drift;
@@ -19,6 +20,7 @@ mod observed;
 mod prometheus;
 mod proxy_config;
 mod proxy_config_resource;
+mod proxy_image;
 mod rejection;
 mod resolution;
 mod resources;
@@ -31,6 +33,7 @@ mod testing;
 #[cfg(test)]
 mod tests;
 mod version;
+mod witness;
 
 use jiff::Timestamp;
 

@@ -13,6 +13,7 @@ use super::injector::{Injector, Match, REVISION, injectors};
 use super::native::{Nodes, kubelet_minor};
 use super::proxy_config_resource::proxy_config_resources;
 use super::settling::settling;
+use super::witness::witnessed;
 use super::{Absence, Expectation, Mesh, Revision};
 use crate::diagnostic::{Diagnostic, DiagnosticCode};
 use crate::manifest::{PodTemplate, StringMap};
@@ -83,6 +84,7 @@ pub(crate) fn mesh(snapshot: &ClusterSnapshot) -> (Mesh, Vec<Diagnostic>) {
             continue;
         };
         plane.settling = settling(snapshot, istiod, plane, &leading);
+        plane.witnessed = witnessed(snapshot, plane);
     }
     let mesh = Mesh {
         revisions: revisions(&wired, &planes),

@@ -155,10 +155,16 @@ impl ImageLines {
     }
 }
 
+/// Stands for an image line that cannot be found.
+const UNSEEN: &str = "{{an item that does not begin with its name}}";
+
 /// The expressions of the `image:` lines that follow `- name: <container>`, blanks and quotes
 /// removed; none where the template has no such container.
 fn image_expressions(text: &str, container: &str) -> Option<Vec<String>> {
-    let mut expressions = None;
+    let quoted = format!("\"{container}\"");
+    let mut expressions = without_actions(text)
+        .contains(&quoted)
+        .then(|| vec![UNSEEN.to_owned()]);
     let mut inside = false;
     for line in text.lines() {
         let line = line.trim();
@@ -167,6 +173,10 @@ fn image_expressions(text: &str, container: &str) -> Option<Vec<String>> {
             if inside {
                 expressions.get_or_insert_with(Vec::new);
             }
+        } else if line.strip_prefix("name:").map(unquoted).as_deref() == Some(container) {
+            expressions
+                .get_or_insert_with(Vec::new)
+                .push(UNSEEN.to_owned());
         } else if inside && let Some(image) = line.strip_prefix("image:") {
             expressions
                 .get_or_insert_with(Vec::new)
@@ -174,6 +184,27 @@ fn image_expressions(text: &str, container: &str) -> Option<Vec<String>> {
         }
     }
     expressions
+}
+
+/// A template's text without what stands in `{{ }}`, and without its lines that begin an item with
+/// a name, which are read line by line.
+fn without_actions(text: &str) -> String {
+    let lines = text
+        .lines()
+        .filter(|line| !line.trim_start().starts_with("- name:"));
+    let mut kept = String::new();
+    for line in lines {
+        for (position, part) in line.split("{{").enumerate() {
+            let part = match part.split_once("}}") {
+                Some((_, rest)) if position > 0 => rest,
+                _ if position > 0 => "",
+                _ => part,
+            };
+            kept.push_str(part);
+        }
+        kept.push('\n');
+    }
+    kept
 }
 
 /// A scalar without blanks and without the quotes around it.
@@ -243,5 +274,14 @@ spec:
             Some(ImageBody::Plain)
         );
         assert_eq!(Template::read("containers:\n- name: app\n").proxy, None);
+        for odd in [
+            "containers:\n- image: corp/proxy:1\n  name: istio-proxy\n",
+            "containers: [{\"name\": \"istio-proxy\", \"image\": \"corp/proxy:1\"}]\n",
+        ] {
+            let proxy = Template::read(odd).proxy.map(|proxy| proxy.body);
+            assert!(matches!(proxy, Some(ImageBody::Custom(_))), "{odd}");
+        }
+        let comparison = "{{ if eq $container.Name \"istio-proxy\" }}{{ end }}\n";
+        assert_eq!(Template::read(comparison).proxy, None);
     }
 }
