@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use crate::manifest::StringMap;
 use crate::mesh::testing::read_snapshot;
-use crate::mesh::{Comparison, Mesh, compare, observe_in};
+use crate::mesh::{Comparison, Mesh, Standing, compare, observe_in};
 use crate::snapshot::{ClusterSnapshot, Pod};
 
 /// A recording by its path below the recordings; none where there are no recordings.
@@ -164,5 +164,143 @@ fn tag_moved() {
                 "sidecar-unexpected would-lose-sidecar revision-not-installed",
             ),
         ],
+    );
+}
+
+/// The workloads of the in-place recording that have a sidecar.
+const MESHED: [&str; 17] = [
+    "edge/edge-gateway",
+    "infra/log-agent",
+    "infra/queue",
+    "payments/api",
+    "payments/fraud",
+    "payments/ledger",
+    "payments/migrate",
+    "payments/pinned",
+    "plain/opted-in",
+    "shop/adhoc",
+    "shop/debug",
+    "shop/details-v1",
+    "shop/productpage-v1",
+    "shop/ratings-v1",
+    "shop/reviews-v1",
+    "shop/reviews-v2",
+    "shop/reviews-v3",
+];
+
+#[test]
+fn in_place_after_restart() {
+    let Some(snapshot) = recording("in-place/after-restart.json") else {
+        return;
+    };
+    let found = codes(&snapshot);
+    for name in MESHED {
+        let expected = match name {
+            "infra/queue" => "InMesh | proxy-version-differs",
+            "payments/migrate" | "shop/debug" => "proxy-version-differs",
+            "payments/pinned" => "custom-proxy-image",
+            _ => "InMesh",
+        };
+        let said: Vec<&str> = found[name].iter().map(String::as_str).collect();
+        assert_eq!(said.join(" | "), expected, "{name}");
+    }
+}
+
+#[test]
+fn before_the_tag_moved() {
+    check(
+        "tag-move/before-move.json",
+        &[
+            ("team-a/no-mesh", "Outside"),
+            ("team-a/pod-rev", "InMesh"),
+            ("team-a/web", "InMesh"),
+            ("team-b/web", "InMesh"),
+            ("team-c/both-labels", "InMesh"),
+            ("team-d/by-pod-label", "InMesh"),
+            ("team-d/stranger", "revision-not-installed"),
+            ("team-e/loses-it", "InMesh"),
+        ],
+    );
+}
+
+#[test]
+fn config_changed() {
+    let Some(snapshot) = recording("config-change/after-change.json") else {
+        return;
+    };
+    let found = codes(&snapshot);
+    for name in MESHED {
+        let said: Vec<&str> = found[name].iter().map(String::as_str).collect();
+        let said = said.join(" | ");
+        let expected = match name {
+            "edge/edge-gateway" => "proxy-config-differs prometheus-merge-differs",
+            "infra/queue" => {
+                "prometheus-merge-differs | proxy-version-differs prometheus-merge-differs"
+            }
+            "payments/pinned" => "prometheus-merge-differs custom-proxy-image",
+            "payments/migrate" | "shop/debug" => "proxy-version-differs prometheus-merge-differs",
+            _ => "prometheus-merge-differs",
+        };
+        assert_eq!(said, expected, "{name}");
+    }
+    let gateway = &judged(&snapshot)["edge/edge-gateway"][0].drifts[0];
+    assert_eq!(gateway.observed, "{}");
+    assert_eq!(
+        gateway.expected,
+        r#"{"gatewayTopology":{"numTrustedProxies":2}}"#
+    );
+}
+
+#[test]
+fn every_pod_with_a_proxy_is_accounted_for() {
+    for path in [
+        "in-place/after-upgrade.json",
+        "in-place/after-restart.json",
+        "tag-move/before-move.json",
+        "tag-move/after-move.json",
+        "config-change/after-change.json",
+    ] {
+        let Some(snapshot) = recording(path) else {
+            return;
+        };
+        let with_proxy = snapshot
+            .pods
+            .iter()
+            .filter(|pod| pod.spec.container("istio-proxy").is_some())
+            .count();
+        let in_mesh = judged(&snapshot)
+            .values()
+            .flatten()
+            .filter(|comparison| comparison.standing == Standing::InMesh)
+            .count();
+        assert_eq!(in_mesh, with_proxy, "{path}");
+        assert!(with_proxy > 5, "{path}");
+    }
+}
+
+#[test]
+fn the_revisions_of_the_recordings_are_as_they_were_installed() {
+    let Some(snapshot) = recording("tag-move/after-move.json") else {
+        return;
+    };
+    let revisions: Vec<_> = Mesh::from_snapshot(&snapshot)
+        .0
+        .revisions
+        .into_iter()
+        .map(|revision| {
+            let version = revision.version.unwrap_or_default();
+            format!(
+                "{} {version} {:?} {}",
+                revision.name, revision.tags, revision.settled
+            )
+        })
+        .collect();
+    assert_eq!(
+        revisions,
+        [
+            "default 1.30.4 [] true",
+            "v1-30-4 1.30.4 [] true",
+            "v1-31-0 1.31.0 [\"prod\"] true",
+        ]
     );
 }
