@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 
 use super::document::ListMetadata;
+use super::gaps::gaps;
 use super::kinds::find;
 use super::object::{Found, Item, TypeMeta};
 use super::pool::Pool;
@@ -219,6 +220,7 @@ impl Assembly {
             captured_at,
             inferred,
         };
+        diagnostics.extend(gaps(&snapshot).diagnostics());
         Ok((snapshot, diagnostics))
     }
 }
