@@ -11,17 +11,18 @@ mod document;
 mod file;
 mod kind;
 mod lenient;
-mod object;
+pub(crate) mod object;
 mod object_ref;
 mod path;
 mod pod;
-mod reader;
-mod scalar;
+pub(crate) mod reader;
+pub(crate) mod scalar;
 mod screen;
-mod stream;
+pub(crate) mod stream;
+mod string_map;
 mod template;
-mod tree;
-mod value;
+pub(crate) mod tree;
+pub(crate) mod value;
 
 #[cfg(test)]
 mod tests;
@@ -30,12 +31,13 @@ use std::ops::Range;
 
 pub use file::{SIZE_LIMIT, is_lfs_pointer, is_manifest_path};
 pub use object_ref::{ObjectRef, group_of};
-pub use path::{SIZE_LIMIT, is_inside, is_manifest_path, skipped, too_large, unreadable};
+pub use path::{is_inside, skipped, too_large, unreadable};
 pub(crate) use pod::null_default;
 pub use pod::{
-    ClaimVolume, Container, EnvVar, PodSpec, PodTemplate, Present, Resources, StringMap,
-    TemplateMetadata, Volume,
+    ClaimVolume, Container, EnvVar, PodSpec, PodTemplate, Present, Resources, TemplateMetadata,
+    Volume,
 };
+pub use string_map::StringMap;
 
 pub use screen::Screen;
 pub use template::Template;

@@ -1,17 +1,6 @@
-//! Paths of the repository: which are manifests by name, and what is said of those left out.
+//! Paths of the repository, and what is said of those that are left out.
 
 use crate::diagnostic::{Diagnostic, DiagnosticCode, Location};
-
-/// Files larger than this are left out unless the user says otherwise: 5 MiB.
-pub const SIZE_LIMIT: u64 = 5 * 1024 * 1024;
-
-/// Whether a path names a manifest: `.yaml`, `.yml`, `.json`, or a `Kustomization`.
-#[must_use]
-pub fn is_manifest_path(path: &str) -> bool {
-    let name = path.rsplit('/').next().unwrap_or(path);
-    let extension = name.rsplit_once('.').map_or("", |(_, extension)| extension);
-    matches!(extension, "yaml" | "yml" | "json") || name == "Kustomization"
-}
 
 /// Whether a path is a directory of the repository or lies in it. The empty directory is the root.
 #[must_use]
@@ -45,17 +34,7 @@ pub fn unreadable(path: &str, why: &str) -> Diagnostic {
 
 #[cfg(test)]
 mod tests {
-    use super::{is_inside, is_manifest_path};
-
-    #[test]
-    fn manifests_are_told_by_their_extension() {
-        for path in ["a.yaml", "a/b.yml", "x/Kustomization", "c.d/e.json"] {
-            assert!(is_manifest_path(path), "{path}");
-        }
-        for path in ["README.md", "yaml", "a.yaml/b", "a.yaml.bak", "values.tpl"] {
-            assert!(!is_manifest_path(path), "{path}");
-        }
-    }
+    use super::is_inside;
 
     #[test]
     fn a_directory_holds_what_is_below_it_and_no_namesake() {

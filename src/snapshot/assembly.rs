@@ -8,8 +8,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 
 use super::document::ListMetadata;
+use super::gaps::gaps;
 use super::kinds::find;
 use super::object::{Found, Item, TypeMeta};
+use super::pool::Pool;
 use super::{
     CAPTURE_INFERRED, CAPTURED_AT, CLUSTER_UID, Capture, ClusterObject, ClusterSnapshot,
     HELD_KINDS, HeldKind, LiveWorkload, Metadata, Pod, ReplicaSet, SnapshotError,
@@ -21,6 +23,7 @@ use crate::manifest::group_of;
 #[derive(Debug, Default)]
 pub(super) struct Assembly {
     annotation_keys: Vec<String>,
+    pool: Pool,
     namespaces: Sightings<Metadata>,
     pods: Sightings<Pod>,
     replica_sets: Sightings<ReplicaSet>,
@@ -88,10 +91,11 @@ impl Assembly {
         match item {
             Item::Kept {
                 kind,
-                found,
+                mut found,
                 version,
             } => {
                 self.hold_kind(kind.group, kind.kind);
+                self.pool.share(&mut found);
                 self.add_found(found, version, input);
             }
             Item::Passed(kind) => self.hold_kind(kind.group, kind.kind),
@@ -216,6 +220,7 @@ impl Assembly {
             captured_at,
             inferred,
         };
+        diagnostics.extend(gaps(&snapshot).diagnostics());
         Ok((snapshot, diagnostics))
     }
 }

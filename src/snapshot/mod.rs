@@ -12,11 +12,15 @@ mod assembly;
 mod compression;
 mod document;
 mod fields;
+mod freshness;
+mod gaps;
 mod keep;
 mod kinds;
 mod metadata;
 mod object;
 mod pod;
+mod pool;
+mod record;
 mod text;
 mod window;
 mod yaml;
@@ -27,7 +31,10 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde_json::Value;
 
+pub use freshness::{DEFAULT_MAX_AGE, Freshness};
+pub use gaps::{Gaps, gaps};
 pub use kinds::{KINDS, Kind, Role};
+pub use record::record;
 
 use self::assembly::Assembly;
 use self::document::ListMetadata;
@@ -264,6 +271,14 @@ pub enum SnapshotError {
         first: String,
         /// Another.
         second: String,
+    },
+    /// The snapshot is not of the cluster that the configuration names.
+    #[error("the snapshot is of another cluster: kube-system has the UID {found}, not {expected}")]
+    OtherCluster {
+        /// The UID that is configured.
+        expected: String,
+        /// The UID in the snapshot, or that there is none.
+        found: String,
     },
     /// There is no pod in it.
     #[error("the snapshot holds no pods")]
