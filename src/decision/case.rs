@@ -249,6 +249,18 @@ impl<'a, 'b> Case<'a, 'b> {
         Judgement::new(verdict, Vec::new())
     }
 
+    /// What the policy restarts on and the model could not compute: silence about it would read as
+    /// `up-to-date`.
+    fn limit(&self, expected: &ExpectedSidecar) -> Option<Reason> {
+        let restart_on = &self.inputs.policy.restart_on;
+        let (class, why) = expected
+            .limits
+            .iter()
+            .find(|(class, _)| restart_on.contains(class))?;
+        let message = format!("{class} cannot be compared: {why}");
+        Some(Reason::new(ReasonCode::SnapshotIncomplete, message))
+    }
+
     /// A workload that was restarted by us and has a pod that came back without its sidecar.
     fn lost_sidecar_alarm(&self) -> Option<Judgement> {
         self.live.stamp.as_ref()?;
