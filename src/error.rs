@@ -1,1 +1,163 @@
-//! .
+//! The error that ends a run: whose fault it is, what happened, what to do.
+
+use std::error::Error as StdError;
+use std::fmt;
+
+use crate::config::ConfigError;
+use crate::edge::files::FilesError;
+use crate::edge::git::GitError;
+use crate::snapshot::SnapshotError;
+
+/// Whose fault an error is; it decides the exit code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ErrorKind {
+    /// The command line is not one that meshroll takes.
+    Usage,
+    /// An input (repository, snapshot, configuration) cannot be used.
+    Input,
+    /// The world around did not let meshroll work: an unwritable file, a branch that moved.
+    Environment,
+}
+
+/// An error that ends the run.
+#[derive(Debug)]
+pub struct RunError {
+    /// Whose fault it is.
+    pub kind: ErrorKind,
+    source: Box<dyn StdError + Send + Sync>,
+    /// What to do about it, a sentence each.
+    pub hints: Vec<String>,
+}
+
+/// Exit code of a run that did what it was asked.
+pub const DONE: u8 = 0;
+/// Exit code of a run that failed.
+pub const FAILED: u8 = 1;
+/// Exit code of a run that found changes due, only with `--detailed-exitcode`.
+pub const CHANGES_DUE: u8 = 2;
+/// Exit code of a run that found something nobody but a person can mend, only with `--strict`.
+pub const ATTENTION: u8 = 3;
+/// Exit code of a command line that meshroll does not take (`EX_USAGE`).
+pub const USAGE: u8 = 64;
+
+impl RunError {
+    /// An error of this kind.
+    pub fn new(kind: ErrorKind, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+        Self {
+            kind,
+            source: source.into(),
+            hints: Vec::new(),
+        }
+    }
+
+    /// The same, with what to do about it.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hints.push(hint.into());
+        self
+    }
+
+    /// The exit code that the run ends with.
+    #[must_use]
+    pub fn exit_code(&self) -> u8 {
+        match self.kind {
+            ErrorKind::Usage => USAGE,
+            ErrorKind::Input | ErrorKind::Environment => FAILED,
+        }
+    }
+}
+
+impl fmt::Display for RunError {
+    /// The error and its causes, joined by `: `; a cause that repeats its parent is left out.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut text = self.source.to_string();
+        let mut cause = self.source.source();
+        while let Some(error) = cause {
+            let message = error.to_string();
+            if !text.ends_with(&message) {
+                text = format!("{text}: {message}");
+            }
+            cause = error.source();
+        }
+        f.write_str(&text)
+    }
+}
+
+impl StdError for RunError {}
+
+impl From<ConfigError> for RunError {
+    fn from(error: ConfigError) -> Self {
+        let hint = error.hint.clone();
+        let error = Self::new(ErrorKind::Input, error);
+        match hint {
+            Some(hint) => error.hint(hint),
+            None => error,
+        }
+    }
+}
+
+impl From<SnapshotError> for RunError {
+    fn from(error: SnapshotError) -> Self {
+        let hint = match &error {
+            SnapshotError::NoPods => Some(
+                "record one with `kubectl get pods,… -A -o json`; `meshroll plan --help` lists the kinds",
+            ),
+            _ => None,
+        };
+        let error = Self::new(ErrorKind::Input, error);
+        match hint {
+            Some(hint) => error.hint(hint),
+            None => error,
+        }
+    }
+}
+
+impl From<FilesError> for RunError {
+    fn from(error: FilesError) -> Self {
+        Self::new(ErrorKind::Environment, error)
+    }
+}
+
+impl From<GitError> for RunError {
+    fn from(error: GitError) -> Self {
+        let (kind, hint) = match &error {
+            GitError::NotARepository { .. } => (
+                ErrorKind::Input,
+                Some("name the repository with --repo, or create one with `git init`"),
+            ),
+            GitError::OtherOwner { .. } => (
+                ErrorKind::Environment,
+                Some("trust it with `git config --global --add safe.directory <directory>`"),
+            ),
+            GitError::Unborn => (ErrorKind::Input, Some("commit the manifests first")),
+            GitError::UnknownRevision { .. } => (
+                ErrorKind::Input,
+                Some(
+                    "name a branch, a tag or a commit that this clone holds; a shallow clone may lack it",
+                ),
+            ),
+            GitError::ForeignBranch { .. } => (
+                ErrorKind::Environment,
+                Some(
+                    "merge or delete the branch, then run again: meshroll never overwrites a person's commit",
+                ),
+            ),
+            GitError::CheckedOut { .. } => (
+                ErrorKind::Environment,
+                Some("check out another branch, then run again"),
+            ),
+            GitError::Moved { .. } => (
+                ErrorKind::Environment,
+                Some("something else wrote it at the same moment: run again"),
+            ),
+            GitError::Unsupported { .. } | GitError::Failed { .. } => {
+                (ErrorKind::Environment, None)
+            }
+        };
+        let error = Self::new(kind, error);
+        match hint {
+            Some(hint) => error.hint(hint),
+            None => error,
+        }
+    }
+}

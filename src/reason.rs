@@ -70,6 +70,10 @@ codes! {
         Downgrade = "downgrade": "The expected proxy is older than the running one.",
         SkewExceeded = "skew-exceeded": "The proxy is further from its control plane than Istio supports.",
         SidecarRemoval = "sidecar-removal": "Injection was switched off: a restart removes the sidecar, as the policy asks for.",
+        StaticPod = "static-pod": "The kubelet makes the pod from a file on its node. Change or touch that file.",
+        MeshComponent = "mesh-component": "The pods are part of Istio's own installation and are upgraded with it, never by a restart of meshroll's.",
+        NamedRevision = "named-revision": "The Knative Service names its revision or pins its traffic to one, so a change of the template alone is rejected or gets no requests. Set a new name, or move the traffic, together with the restart.",
+        NoConfigChange = "no-config-change": "The DeploymentConfig has no ConfigChange trigger, so an edit starts no rollout. Start one by hand.",
         InjectorsOverlap = "injectors-overlap": "More than one injector selects the pods; the last configuration by name wins.",
     }
 }

@@ -1,1 +1,9 @@
-//! .
+//! The edges: files, Git and the terminal. The only code that does I/O.
+//!
+//! Edges translate and decide nothing. They know core types and never each other; `run` is their
+//! only caller.
+
+pub mod files;
+pub mod git;
+pub mod snapshot_file;
+pub mod terminal;

@@ -12,6 +12,7 @@ mod locate;
 mod obstacle;
 mod plan;
 mod proof;
+mod requests;
 mod splice;
 mod text;
 mod text_edit;
@@ -19,6 +20,7 @@ mod text_edit;
 #[cfg(test)]
 mod tests;
 
+pub use requests::plan_edits;
 pub use text_edit::{Replacement, TextEdit, TextEditError};
 
 use crate::diagnostic::Diagnostic;

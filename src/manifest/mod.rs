@@ -13,11 +13,13 @@ mod kind;
 mod lenient;
 pub(crate) mod object;
 mod object_ref;
+mod path;
 mod pod;
 pub(crate) mod reader;
 pub(crate) mod scalar;
 mod screen;
 pub(crate) mod stream;
+mod string_map;
 mod template;
 pub(crate) mod tree;
 pub(crate) mod value;
@@ -29,11 +31,13 @@ use std::ops::Range;
 
 pub use file::{SIZE_LIMIT, is_lfs_pointer, is_manifest_path};
 pub use object_ref::{ObjectRef, group_of};
+pub use path::{is_inside, skipped, too_large, unreadable};
 pub(crate) use pod::null_default;
 pub use pod::{
-    ClaimVolume, Container, EnvVar, PodSpec, PodTemplate, Present, Resources, StringMap,
-    TemplateMetadata, Volume,
+    ClaimVolume, Container, EnvVar, PodSpec, PodTemplate, Present, Resources, TemplateMetadata,
+    Volume,
 };
+pub use string_map::StringMap;
 
 pub use screen::Screen;
 pub use template::Template;

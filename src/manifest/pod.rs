@@ -8,11 +8,10 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Deserializer};
 
-/// Labels or annotations, sorted by key.
-pub type StringMap = BTreeMap<String, String>;
+use super::StringMap;
 
 /// `spec.template` of a workload: what the controller makes pods from.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Deserialize)]
 #[serde(default)]
 pub struct PodTemplate {
     /// The metadata that pods get.
@@ -24,7 +23,7 @@ pub struct PodTemplate {
 }
 
 /// `metadata` of a pod template.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Deserialize)]
 #[serde(default)]
 pub struct TemplateMetadata {
     /// A name of its own, which only Knative templates have.
@@ -38,7 +37,7 @@ pub struct TemplateMetadata {
 }
 
 /// The part of a pod spec that injection and rollouts depend on.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub struct PodSpec {
     /// Whether the pod uses the node's network, which rules out injection.
@@ -79,7 +78,7 @@ impl PodSpec {
 }
 
 /// One container of a pod spec.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub struct Container {
     /// Name, unique in the pod.
@@ -115,7 +114,7 @@ impl Container {
 }
 
 /// One environment variable.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub struct EnvVar {
     /// Name.
@@ -128,7 +127,7 @@ pub struct EnvVar {
 }
 
 /// Requests and limits, as written: quantities by resource name.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Deserialize)]
 #[serde(default)]
 pub struct Resources {
     /// `resources.requests`.
@@ -140,7 +139,7 @@ pub struct Resources {
 }
 
 /// One volume: only what ties a pod to a place.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub struct Volume {
     /// Name.
@@ -151,7 +150,7 @@ pub struct Volume {
 }
 
 /// `persistentVolumeClaim` of a volume.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub struct ClaimVolume {
     /// Name of the PersistentVolumeClaim.
@@ -160,7 +159,7 @@ pub struct ClaimVolume {
 }
 
 /// Something that is there; its contents do not matter.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Present;
 
 impl<'de> Deserialize<'de> for Present {

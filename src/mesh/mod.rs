@@ -4,17 +4,59 @@
 //! the namespace and the pod template; nothing is read off a label that the injector's own
 //! configuration says otherwise.
 
+mod baked_config;
+mod comparison;
+mod control_plane;
+mod drift;
+mod expected;
+mod fingerprint;
+mod image;
+mod injection;
+mod injector;
+mod injector_config;
+mod mesh_config;
+mod native;
+mod observed;
+mod prometheus;
+mod proxy_config;
+mod proxy_config_resource;
+mod proxy_image;
+mod rejection;
+mod resolution;
+mod resources;
+mod selector;
+mod settling;
 mod stamp;
+mod template;
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;
+mod version;
+mod witness;
 
 use jiff::Timestamp;
 
+pub use comparison::{Comparison, Standing, compare};
+pub use drift::drifts;
+pub use expected::{ExpectedSidecar, ProxyKind};
+pub use fingerprint::SCHEME;
+pub use image::ImageName;
+pub use injector::Match;
+pub use observed::{Observation, ObservedSidecar, holds_a_sidecar, observe, observe_in};
+pub use resolution::{Called, Explanation};
 pub use stamp::{Stamp, StampParseError};
+pub use version::Version;
 
 use crate::config::DriftClass;
 use crate::diagnostic::{Diagnostic, codes};
 use crate::manifest::{PodTemplate, StringMap};
 use crate::reason::Reason;
-use crate::snapshot::{ClusterSnapshot, Pod};
+use crate::snapshot::ClusterSnapshot;
+use control_plane::{ControlPlane, Unresolved};
+use injector::Injector;
+use native::Nodes;
+use proxy_config_resource::ProxyConfigResource;
 
 codes! {
     /// How a pod's sidecar differs from the expected one.
@@ -52,6 +94,12 @@ pub struct Drift {
 pub struct Mesh {
     /// Control planes, sorted by name.
     pub revisions: Vec<Revision>,
+    /// Injectors in the order in which the API server calls them, and where each leads.
+    injectors: Vec<(Injector, Result<usize, Unresolved>)>,
+    /// Resolved control planes.
+    planes: Vec<ControlPlane>,
+    nodes: Nodes,
+    proxy_configs: Vec<ProxyConfigResource>,
 }
 
 /// One control plane.
@@ -63,6 +111,8 @@ pub struct Revision {
     pub namespace: String,
     /// The version of the proxies that it injects, as far as it can be told.
     pub version: Option<String>,
+    /// istiod's own version, as far as it can be told.
+    pub control_plane_version: Option<String>,
     /// Tags that point to it, sorted.
     pub tags: Vec<String>,
     /// Whether a pod that starts now surely gets this revision's present sidecar.
@@ -80,8 +130,11 @@ pub enum Expectation {
     None {
         /// Why, in words: the labels that decide.
         why: String,
-        /// The label that names a revision or tag that nobody serves, where that is the cause.
+        /// The label (`key=value`) that names a revision or tag that nobody serves, where that is
+        /// the cause.
         unserved: Option<String>,
+        /// What kind of cause it is.
+        absence: Absence,
     },
     /// This sidecar.
     Sidecar(Box<ExpectedSidecar>),
@@ -91,83 +144,39 @@ pub enum Expectation {
     Unknown(Reason),
 }
 
-/// The sidecar that a pod would get now.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ExpectedSidecar {
-    /// The revision that injects it.
-    pub revision: String,
-    /// Namespace of that revision's istiod.
-    pub control_plane: String,
-    /// The proxy's version, as far as it can be told from its image.
-    pub version: Option<String>,
-    /// The proxy's image.
-    pub image: String,
-    /// Whether the workload itself chooses the image.
-    pub custom_image: bool,
-}
-
-/// The sidecar that a pod has.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct ObservedSidecar {
-    /// The revision that injected it, where the pod tells.
-    pub revision: Option<String>,
-    /// The proxy's image.
-    pub image: Option<String>,
-    /// The proxy's version, as far as it can be told from its image.
-    pub version: Option<String>,
-}
-
-/// What runs in a pod, seen from the mesh.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Observation {
-    /// No proxy.
-    None,
-    /// An injected sidecar, gateway or proxyless agent.
-    Sidecar(Box<ObservedSidecar>),
-    /// A proxy that was written into the manifest by `istioctl kube-inject`.
-    Static(Box<ObservedSidecar>),
-    /// A proxy that istiod deploys itself for a Gateway resource: a gateway or a waypoint.
-    GatewayApi,
-    /// A proxy of the mesh's own machinery (ztunnel, an old-style gateway): others restart it.
-    Other {
-        /// What it is.
-        what: String,
-    },
+/// Why no sidecar is expected.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Absence {
+    /// The cluster has no injector: Istio is not installed, or was removed.
+    NoInjector,
+    /// A label names a revision or tag that nobody serves.
+    Unserved,
+    /// The pod or its namespace objects: a label, an annotation, the node's network, a policy.
+    OptedOut,
+    /// Nothing asks for a sidecar.
+    NotAsked,
 }
 
 impl Mesh {
     /// Builds the model of a cluster's mesh.
     #[must_use]
-    pub fn from_snapshot(_snapshot: &ClusterSnapshot) -> (Self, Vec<Diagnostic>) {
-        (Self::default(), Vec::new())
+    pub fn from_snapshot(snapshot: &ClusterSnapshot) -> (Self, Vec<Diagnostic>) {
+        resolution::mesh(snapshot)
     }
 
     /// What the pods of a template would get now, in a namespace with these labels.
     ///
-    /// `controller_labels` are the labels that the controller adds to the pods it makes.
+    /// `controller_labels` are the labels that the controller adds to the pods it makes. Without
+    /// the namespace's labels nothing can be told.
     #[must_use]
     pub fn expect(
         &self,
-        _namespace: &str,
-        _namespace_labels: Option<&StringMap>,
-        _template: &PodTemplate,
-        _controller_labels: &StringMap,
+        namespace: &str,
+        namespace_labels: Option<&StringMap>,
+        template: &PodTemplate,
+        controller_labels: &StringMap,
     ) -> Expectation {
-        Expectation::None {
-            why: String::new(),
-            unserved: None,
-        }
+        self.explain(namespace, namespace_labels, template, controller_labels)
+            .expectation
     }
-}
-
-/// What a live pod has.
-#[must_use]
-pub fn observe(_pod: &Pod) -> Observation {
-    Observation::None
-}
-
-/// Where a pod's sidecar differs from the expected one, sorted by code.
-#[must_use]
-pub fn drifts(_expected: &ExpectedSidecar, _observed: &ObservedSidecar) -> Vec<Drift> {
-    Vec::new()
 }

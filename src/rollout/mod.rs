@@ -2,10 +2,33 @@
 //!
 //! The rules are those of `spec/gitops.md` §3, kind by kind.
 
+mod arithmetic;
+mod current;
+mod effect;
+#[cfg(test)]
+pub(crate) mod fixture;
+mod gateway;
+mod kind;
+mod members;
+mod progress;
+mod remedy;
+mod risk;
+#[cfg(test)]
+mod tests;
+pub(crate) mod value;
+
+use jiff::Timestamp;
+
+pub use arithmetic::{Disruption, disruption};
+pub use gateway::{Gateway, gateway};
+pub use kind::WorkloadKind;
+pub use remedy::{delete_pods, kubectl, shell_word};
+
+use crate::config::AnnotationKeys;
 use crate::diagnostic::codes;
-use crate::manifest::ObjectRef;
+use crate::manifest::{ObjectRef, PodTemplate, StringMap};
 use crate::reason::Reason;
-use crate::snapshot::{ClusterSnapshot, LiveWorkload, Pod};
+use crate::snapshot::{ClusterSnapshot, LiveWorkload, Pod, ReplicaSet};
 
 codes! {
     /// What a restart puts at risk. A risk informs and never changes a verdict.
@@ -74,35 +97,164 @@ pub struct Member<'a> {
     pub api_version: String,
     /// The live object; none for bare pods and owners that the snapshot does not hold.
     pub live: Option<&'a LiveWorkload>,
+    /// The ReplicaSet of the present template, or the bare ReplicaSet that the member is.
+    pub replica_set: Option<&'a ReplicaSet>,
+    /// The Deployment that an Argo Rollout takes its template from (`spec.workloadRef`).
+    pub referenced: Option<&'a LiveWorkload>,
     /// The pods that count (`design.md` §2), sorted by name.
     pub pods: Vec<&'a Pod>,
+    /// Those of [`Member::pods`] that were made from the present template, sorted by name.
+    pub current: Vec<&'a Pod>,
     /// An owner of the workload itself that is not a built-in controller: an operator's object.
     pub operator: Option<ObjectRef>,
+}
+
+/// What the live object says of its last restart through Git.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct RestartMarks<'m> {
+    /// The stamp, as written.
+    pub stamp: Option<&'m str>,
+    /// When it was restarted, as written: the annotation, or `spec.restartAt` of an Argo Rollout.
+    pub restarted_at: Option<&'m str>,
+}
+
+impl RestartMarks<'_> {
+    /// [`RestartMarks::restarted_at`] as an instant.
+    #[must_use]
+    pub fn restarted(&self) -> Option<Timestamp> {
+        self.restarted_at?.parse().ok()
+    }
+}
+
+/// Labels that controllers add to the pods that they make.
+const CONTROLLER_LABELS: [&str; 14] = [
+    "apps.kubernetes.io/pod-index",
+    "apps.kruise.io/cloneset-instance-id",
+    "batch.kubernetes.io/controller-uid",
+    "batch.kubernetes.io/job-completion-index",
+    "batch.kubernetes.io/job-name",
+    "controller-revision-hash",
+    "controller-uid",
+    "deployment",
+    "deploymentconfig",
+    "job-name",
+    "pod-template-generation",
+    "pod-template-hash",
+    "rollouts-pod-template-hash",
+    "statefulset.kubernetes.io/pod-name",
+];
+
+impl<'a> Member<'a> {
+    /// Which kind of workload it is.
+    #[must_use]
+    pub fn kind(&self) -> WorkloadKind {
+        WorkloadKind::of(&self.reference)
+    }
+
+    /// The live pod template; of an Argo Rollout that refers to a Deployment, the Deployment's.
+    #[must_use]
+    pub fn template(&self) -> Option<&'a PodTemplate> {
+        self.live
+            .and_then(|live| live.template.as_ref())
+            .or_else(|| self.referenced?.template.as_ref())
+            .or_else(|| self.replica_set?.template.as_deref())
+    }
+
+    /// The annotations that carry a restart: the object's own for an Argo Rollout, whose template
+    /// stays untouched, else the pod template's.
+    #[must_use]
+    pub fn live_annotations(&self) -> Option<&'a StringMap> {
+        let live = self.live?;
+        if self.kind() == WorkloadKind::Rollout {
+            return Some(&live.metadata.annotations);
+        }
+        Some(&live.template.as_ref()?.metadata.annotations)
+    }
+
+    /// The marks of the last restart through Git, as they are live.
+    #[must_use]
+    pub fn restart_marks(&self, keys: &AnnotationKeys) -> RestartMarks<'a> {
+        let Some(annotations) = self.live_annotations() else {
+            return RestartMarks::default();
+        };
+        let annotation = |key: &str| annotations.get(key).map(String::as_str);
+        let restarted_at = if self.kind() == WorkloadKind::Rollout {
+            self.live
+                .and_then(|live| value::text(&live.spec, &["restartAt"]))
+        } else {
+            keys.restarted_at.as_deref().and_then(annotation)
+        };
+        RestartMarks {
+            stamp: annotation(&keys.restarted_for),
+            restarted_at,
+        }
+    }
+
+    /// The labels that the controller adds to its pods, such as `pod-template-hash`: webhook
+    /// selectors see them on every pod, and no template holds them. Taken from a pod, else from the
+    /// ReplicaSet; empty where neither is there.
+    #[must_use]
+    pub fn controller_labels(&self) -> StringMap {
+        let pod = self.current.first().or_else(|| self.pods.first());
+        let labels = pod
+            .map(|pod| &pod.metadata.labels)
+            .or_else(|| Some(&self.replica_set?.metadata.labels));
+        let template = self.template().map(|template| &template.metadata.labels);
+        let added = |key: &str| template.is_none_or(|labels| !labels.contains_key(key));
+        labels.map_or_else(StringMap::new, |labels| {
+            labels
+                .iter()
+                .filter(|(key, _)| CONTROLLER_LABELS.contains(&key.as_str()) && added(key))
+                .map(|(key, value)| (key.clone(), value.clone()))
+                .collect()
+        })
+    }
 }
 
 /// Groups the pods of a snapshot by the workload that owns their template.
 ///
 /// Every workload of the snapshot appears, those without pods too; every pod that counts appears
-/// once.
+/// once. Sorted by namespace, kind, name.
 #[must_use]
-pub fn members(_snapshot: &ClusterSnapshot) -> Vec<Member<'_>> {
-    Vec::new()
+pub fn members(snapshot: &ClusterSnapshot) -> Vec<Member<'_>> {
+    members::members(snapshot)
 }
 
 /// What an edit in Git would do to the pods.
 #[must_use]
-pub fn effect(_member: &Member<'_>) -> Effect {
-    Effect::TemplateAnnotation
+pub fn effect(member: &Member<'_>) -> Effect {
+    effect::effect(member, &member.pods)
+}
+
+/// What an edit in Git would do to the pods, with remedies that name only these pods: the stale
+/// ones.
+#[must_use]
+pub fn effect_on(member: &Member<'_>, stale: &[&Pod]) -> Effect {
+    effect::effect(member, stale)
 }
 
 /// How far the present rollout is.
 #[must_use]
-pub fn progress(_member: &Member<'_>) -> Progress {
-    Progress::Finished
+pub fn progress(member: &Member<'_>) -> Progress {
+    progress::progress(member)
 }
 
 /// What a restart puts at risk, sorted by code.
+///
+/// [`RiskCode::RestartKeyInGit`] and [`RiskCode::ReplicasInGit`] need the manifest and are the
+/// decision's to add, the latter through [`replicas_in_git`].
 #[must_use]
-pub fn risks(_member: &Member<'_>, _snapshot: &ClusterSnapshot) -> Vec<Risk> {
-    Vec::new()
+pub fn risks(member: &Member<'_>, snapshot: &ClusterSnapshot) -> Vec<Risk> {
+    risk::risks(member, snapshot)
+}
+
+/// The risk that a delivery scales an autoscaled workload back to the replicas that `spec` in Git
+/// sets; none where Git sets none or nothing autoscales the workload.
+#[must_use]
+pub fn replicas_in_git(
+    member: &Member<'_>,
+    snapshot: &ClusterSnapshot,
+    spec: &serde_json::Value,
+) -> Option<Risk> {
+    risk::replicas_in_git(member, snapshot, spec)
 }

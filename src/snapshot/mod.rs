@@ -1,18 +1,49 @@
 //! Snapshots: the bytes of a recorded cluster become a [`ClusterSnapshot`].
 //!
 //! A snapshot is what `kubectl get … -A -o json` prints: one `List`, several files, a directory.
-//! Pods are streamed into the few fields that the model uses; they never become a DOM.
+//! Pods are streamed into the few fields that the model uses; they never become a DOM. Secrets are
+//! never looked at.
+//!
+//! `window` holds the part of an input that is in memory, `document` and `yaml` cut items out of
+//! it, `object` and `pod` keep of each what [`KINDS`] says, and `assembly` makes one snapshot of
+//! all of them.
+
+mod assembly;
+mod compression;
+mod document;
+mod fields;
+mod freshness;
+mod gaps;
+mod keep;
+mod kinds;
+mod metadata;
+mod object;
+mod pod;
+mod pool;
+mod record;
+mod text;
+mod window;
+mod yaml;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use serde_json::Value;
 
-use crate::diagnostic::Diagnostic;
+pub use freshness::{DEFAULT_MAX_AGE, Freshness};
+pub use gaps::{Gaps, gaps};
+pub use kinds::{KINDS, Kind, Role};
+pub use record::record;
+
+use self::assembly::Assembly;
+use self::document::ListMetadata;
+use self::window::{Fault, Window};
+use crate::diagnostic::{Diagnostic, DiagnosticCode, Location};
 use crate::manifest::{ObjectRef, PodSpec, PodTemplate, StringMap};
 
 /// The state of one cluster at one moment.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct ClusterSnapshot {
     /// Where and when it was taken.
     pub capture: Capture,
@@ -105,8 +136,9 @@ pub struct OwnerReference {
 pub struct Pod {
     /// Metadata.
     pub metadata: Metadata,
-    /// The spec as it runs, after injection.
-    pub spec: PodSpec,
+    /// The spec as it runs, after injection, without the name of its node. Pods of one template
+    /// share it.
+    pub spec: Arc<PodSpec>,
     /// Status.
     pub status: PodStatus,
 }
@@ -232,6 +264,22 @@ pub enum SnapshotError {
         #[source]
         source: std::io::Error,
     },
+    /// The inputs are of different clusters, by the UID of their `kube-system` namespaces.
+    #[error("the inputs are of two clusters: kube-system has the UIDs {first} and {second}")]
+    TwoClusters {
+        /// One of them.
+        first: String,
+        /// Another.
+        second: String,
+    },
+    /// The snapshot is not of the cluster that the configuration names.
+    #[error("the snapshot is of another cluster: kube-system has the UID {found}, not {expected}")]
+    OtherCluster {
+        /// The UID that is configured.
+        expected: String,
+        /// The UID in the snapshot, or that there is none.
+        found: String,
+    },
     /// There is no pod in it.
     #[error("the snapshot holds no pods")]
     NoPods,
@@ -245,11 +293,110 @@ pub struct Input {
     pub reader: Box<dyn std::io::Read + Send>,
 }
 
+/// Whether a file of a directory can hold objects of a cluster, by its path below the directory.
+///
+/// What people have are recordings and `kubectl get` output (`*.json`, `*.yaml`, compressed or
+/// not), the directories of `kubectl cluster-info dump` (`shop/pods.json`, beside logs), and the
+/// `cluster` folder of an `istioctl bug-report`, whose files have no suffix.
+#[must_use]
+pub fn may_hold_objects(path: &str) -> bool {
+    let name = path.rsplit(['/', '\\']).next().unwrap_or_default();
+    let plain = name
+        .strip_suffix(".gz")
+        .or_else(|| name.strip_suffix(".zst"))
+        .unwrap_or(name);
+    if plain.starts_with('.') {
+        return false;
+    }
+    match plain.rsplit_once('.') {
+        Some((_, suffix)) => matches!(suffix, "json" | "yaml" | "yml"),
+        None => BUG_REPORT_FILES.contains(&plain),
+    }
+}
+
+/// Files of a bug report's `cluster` folder that hold objects.
+const BUG_REPORT_FILES: &[&str] = &["k8s-resources", "crs"];
+
+/// How a snapshot is read.
+#[derive(Debug, Clone, Default)]
+pub struct ReadOptions {
+    /// Keep what was read before a fault of an input, which then is a diagnostic.
+    pub allow_partial: bool,
+    /// Keys of annotations that the policy writes, which are kept besides the known ones.
+    pub annotation_keys: Vec<String>,
+}
+
+/// When a recording was taken.
+const CAPTURED_AT: &str = "meshroll.dev/captured-at";
+/// That the time was inferred already when the recording was made.
+const CAPTURE_INFERRED: &str = "meshroll.dev/captured-at-inferred";
+/// UID of the `kube-system` namespace of a recording's cluster.
+const CLUSTER_UID: &str = "meshroll.dev/cluster-uid";
+/// The kinds that a recording covers: `Kind` or `Kind.group`, joined by commas.
+const HELD_KINDS: &str = "meshroll.dev/held-kinds";
+
 /// Reads a snapshot from its inputs.
 ///
 /// # Errors
 ///
-/// When an input cannot be read or parsed, or when there is no pod in any of them.
-pub fn read(_inputs: Vec<Input>) -> Result<(ClusterSnapshot, Vec<Diagnostic>), SnapshotError> {
-    Err(SnapshotError::NoPods)
+/// When an input cannot be read or parsed, when there is no pod in any of them, or when they are of
+/// different clusters.
+pub fn read(inputs: Vec<Input>) -> Result<(ClusterSnapshot, Vec<Diagnostic>), SnapshotError> {
+    read_with(inputs, &ReadOptions::default())
 }
+
+/// As [`read`], with options.
+///
+/// # Errors
+///
+/// As [`read`]; with `allow_partial`, a fault of an input is a diagnostic instead.
+pub fn read_with(
+    inputs: Vec<Input>,
+    options: &ReadOptions,
+) -> Result<(ClusterSnapshot, Vec<Diagnostic>), SnapshotError> {
+    let mut assembly = Assembly::new(options.annotation_keys.clone());
+    let mut diagnostics = Vec::new();
+    for input in inputs {
+        let name = input.name.clone();
+        match read_input(input, &mut assembly) {
+            Err(Fault::Syntax { message, offset }) if options.allow_partial => {
+                let message =
+                    format!("{message} at byte {offset}; what comes after it is not read");
+                let unparsable = DiagnosticCode::SnapshotUnparsable;
+                diagnostics.push(Diagnostic::error(unparsable, message).at(Location::file(name)));
+            }
+            Err(fault) => return Err(fault.named(&name)),
+            Ok(()) => {}
+        }
+    }
+    let (snapshot, found) = assembly.finish()?;
+    diagnostics.extend(found);
+    Ok((snapshot, diagnostics))
+}
+
+fn read_input(input: Input, assembly: &mut Assembly) -> Result<(), Fault> {
+    let mut window = Window::new(compression::plain(input.reader).map_err(Fault::Io)?);
+    let mut metadata = ListMetadata::default();
+    window.skip_byte_order_mark()?;
+    let read = match window.peek()? {
+        None => Err(Fault::at(window.offset(), "an empty input")),
+        Some(b'{' | b'[') => document::read(&mut window, assembly),
+        Some(_) => yaml::read(window, assembly),
+    };
+    let fault = match read {
+        Ok(read) => {
+            metadata = read;
+            None
+        }
+        Err(fault) => Some(fault),
+    };
+    assembly
+        .end_input(&metadata)
+        .map_err(|message| Fault::at(0, message))?;
+    fault.map_or(Ok(()), Err)
+}
+
+#[cfg(test)]
+mod real_data;
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,232 @@
+//! Placements: which object of which file becomes which object of the cluster.
+//!
+//! A *root* is what something applies: the path of an Application or of a Flux Kustomization, a
+//! `kustomization.yaml` that no other one lists, or a plain file. Each root renders objects, and
+//! each of them lands under one identity.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use super::kustomize::{Item, Kustomizations, is_kustomization, plain_items};
+use super::path;
+use crate::manifest::{ManifestSet, ObjectRef};
+
+/// Where an object without a namespace lands when nothing says otherwise.
+const DEFAULT_NAMESPACE: &str = "default";
+
+/// One object of a file under the identity that it gets.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Placement {
+    /// Index of the file in the set.
+    pub(super) file: usize,
+    /// Index of the object in the file.
+    pub(super) object: usize,
+    /// The namespace it lands in.
+    pub(super) namespace: String,
+    /// The name it gets.
+    pub(super) name: String,
+    /// Whether something changes its pod template on the way.
+    pub(super) transformed: bool,
+    /// Whether a kustomization lists the file.
+    pub(super) listed: bool,
+    /// What applies it: an index into the roots.
+    pub(super) root: usize,
+}
+
+/// What applies files.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Root {
+    /// Index of the engine's object, where there is one.
+    pub(super) carrier: Option<usize>,
+    /// Which cluster it applies to: empty for this one.
+    pub(super) destination: String,
+    /// Which repository it reads, as far as it is known.
+    pub(super) repository: Option<String>,
+    /// Whether it certainly applies anything: a file that a kustomization above it leaves out does
+    /// not count as applied.
+    pub(super) certain: bool,
+}
+
+/// Placements by the identity that they get.
+#[derive(Debug, Default)]
+pub(super) struct Placements {
+    pub(super) roots: Vec<Root>,
+    all: Vec<Placement>,
+    by_identity: HashMap<(String, String, String), Vec<usize>>,
+    by_object: HashMap<(usize, usize), Vec<usize>>,
+}
+
+impl Placements {
+    /// Adds what a root renders; `namespace` is for objects without one.
+    pub(super) fn add(
+        &mut self,
+        manifests: &ManifestSet,
+        root: Root,
+        items: impl IntoIterator<Item = Item>,
+        namespace: Option<&str>,
+    ) {
+        let number = self.roots.len();
+        self.roots.push(root);
+        for item in items {
+            let Some(object) = object(manifests, item.file, item.object) else {
+                continue;
+            };
+            let index = self.all.len();
+            let key = identity(&object.reference.group, &object.reference.kind, &item.name);
+            self.by_identity.entry(key).or_default().push(index);
+            self.by_object
+                .entry((item.file, item.object))
+                .or_default()
+                .push(index);
+            let fallback = namespace.unwrap_or(DEFAULT_NAMESPACE);
+            self.all.push(Placement {
+                file: item.file,
+                object: item.object,
+                namespace: item.namespace.unwrap_or_else(|| fallback.to_owned()),
+                name: item.name,
+                transformed: item.transformed,
+                listed: item.listed,
+                root: number,
+            });
+        }
+    }
+
+    /// Every placement of a group, kind and name, in whatever namespace.
+    pub(super) fn named(&self, reference: &ObjectRef) -> impl Iterator<Item = &Placement> {
+        let key = identity(&reference.group, &reference.kind, &reference.name);
+        let found = self.by_identity.get(&key);
+        found
+            .into_iter()
+            .flatten()
+            .filter_map(|index| self.all.get(*index))
+    }
+
+    /// Every placement of one object of a file.
+    pub(super) fn of_object(&self, file: usize, object: usize) -> impl Iterator<Item = &Placement> {
+        let found = self.by_object.get(&(file, object));
+        found
+            .into_iter()
+            .flatten()
+            .filter_map(|index| self.all.get(*index))
+    }
+
+    /// What applies a placement.
+    pub(super) fn root(&self, placement: &Placement) -> Option<&Root> {
+        self.roots.get(placement.root)
+    }
+
+    /// The distinct places where one object of a file lands: cluster, namespace, name. A root that
+    /// reads another repository than this one has a path in common with it, and nothing else.
+    pub(super) fn destinations(
+        &self,
+        file: usize,
+        object: usize,
+        repository: Option<&str>,
+    ) -> BTreeSet<(&str, &str, &str)> {
+        let is_same = |root: &Root| match (root.repository.as_deref(), repository) {
+            (Some(other), Some(own)) => other == own,
+            _ => true,
+        };
+        self.of_object(file, object)
+            .filter_map(|placement| {
+                let root = self
+                    .root(placement)
+                    .filter(|root| root.certain && is_same(root))?;
+                let cluster = root.destination.as_str();
+                Some((
+                    cluster,
+                    placement.namespace.as_str(),
+                    placement.name.as_str(),
+                ))
+            })
+            .collect()
+    }
+
+    /// Placements whose name or namespace is still a template.
+    pub(super) fn templated(&self) -> impl Iterator<Item = &Placement> {
+        self.all
+            .iter()
+            .filter(|placement| is_template(&placement.name) || is_template(&placement.namespace))
+    }
+}
+
+/// Whether a name waits for a value.
+pub(super) fn is_template(name: &str) -> bool {
+    name.contains("${") || name.contains("{{")
+}
+
+/// The group without its history: Deployments were in `extensions` once.
+fn identity(group: &str, kind: &str, name: &str) -> (String, String, String) {
+    let group = if group == "extensions" { "apps" } else { group };
+    (group.to_owned(), kind.to_owned(), name.to_owned())
+}
+
+/// An object of a set by its indices.
+pub(super) fn object(
+    manifests: &ManifestSet,
+    file: usize,
+    object: usize,
+) -> Option<&crate::manifest::Object> {
+    manifests.files.get(file)?.objects.get(object)
+}
+
+/// Adds the roots that no engine's object accounts for: kustomizations that nothing lists, and
+/// plain files.
+///
+/// A file that a kustomization beside or above it does not list is kept as an uncertain root: an
+/// engine that the repository does not show may read it all the same.
+pub(super) fn add_implicit(
+    placements: &mut Placements,
+    manifests: &ManifestSet,
+    kustomizations: &Kustomizations<'_>,
+    accounted: &BTreeSet<String>,
+    paths: &[String],
+) {
+    let is_ours = |at: &str| paths.is_empty() || paths.iter().any(|own| path::is_within(at, own));
+    let destination = |at: &str| {
+        if is_ours(at) {
+            String::new()
+        } else {
+            format!("other:{at}")
+        }
+    };
+    let roots: Vec<&str> = kustomizations
+        .roots()
+        .filter(|at| !accounted.contains(*at))
+        .collect();
+    for at in roots {
+        let root = Root {
+            carrier: None,
+            repository: None,
+            destination: destination(at),
+            certain: true,
+        };
+        let items = kustomizations.render(at);
+        placements.add(manifests, root, items.iter().cloned(), None);
+    }
+    let mut plain: BTreeMap<(String, bool), Vec<Item>> = BTreeMap::new();
+    for (index, file) in manifests.files.iter().enumerate() {
+        if is_kustomization(&file.path) || kustomizations.lists(index) {
+            continue;
+        }
+        let certain = kustomizations.above(&file.path).is_none();
+        let items = plain_items(manifests, index, false).filter(|item| {
+            placements
+                .of_object(item.file, item.object)
+                .next()
+                .is_none()
+        });
+        plain
+            .entry((destination(&file.path), certain))
+            .or_default()
+            .extend(items);
+    }
+    for ((destination, certain), items) in plain {
+        let root = Root {
+            carrier: None,
+            repository: None,
+            destination,
+            certain,
+        };
+        placements.add(manifests, root, items, None);
+    }
+}

@@ -1,0 +1,3 @@
+//! Tests of the stage, by what they look at.
+
+mod origin;

@@ -1,0 +1,298 @@
+//! Which manifest makes which live object.
+
+use serde_json::{Value, json};
+
+use crate::config::Policy;
+use crate::gitops::fixture::{deployment, manifests};
+use crate::gitops::{DeliveryMap, Origin, Source};
+use crate::rollout::fixture::snapshot;
+use crate::rollout::{Member, members};
+use jiff::Timestamp;
+
+/// A live Deployment.
+fn live(namespace: &str, name: &str) -> Value {
+    json!({
+        "apiVersion": "apps/v1", "kind": "Deployment",
+        "metadata": {"name": name, "namespace": namespace},
+        "spec": {"template": {"spec": {"containers": [{"name": "app"}]}}},
+    })
+}
+
+fn labelled(mut live: Value, key: &str, value: &str) -> Value {
+    live["metadata"]["labels"][key] = json!(value);
+    live
+}
+
+fn annotated(mut live: Value, key: &str, value: &str) -> Value {
+    live["metadata"]["annotations"][key] = json!(value);
+    live
+}
+
+fn by_flux(live: Value) -> Value {
+    let live = labelled(live, "kustomize.toolkit.fluxcd.io/name", "apps");
+    labelled(live, "kustomize.toolkit.fluxcd.io/namespace", "flux-system")
+}
+
+fn describe(origin: &Origin<'_>) -> String {
+    let source = match &origin.source {
+        Source::Manifest {
+            file,
+            object,
+            transformed,
+        } => {
+            let way = if *transformed { " transformed" } else { "" };
+            format!("{}#{}{way}", file.path, object.document.index)
+        }
+        Source::Elsewhere(reason) => format!("{}: {}", reason.code, reason.message),
+    };
+    match &origin.delivery {
+        Some(delivery) => format!("{source} by {} {}", delivery.engine.as_str(), delivery.name),
+        None => source,
+    }
+}
+
+/// Checks the origin of the first member of the snapshot; `…` at the end stands for any ending.
+fn check_in(paths: &[&str], files: &[(&str, &str)], objects: &[Value], expected: &str) {
+    let snapshot = snapshot(objects);
+    let manifests = manifests(files);
+    let policy = Policy::default();
+    let paths: Vec<String> = paths.iter().map(|path| (*path).to_owned()).collect();
+    let (map, _) = DeliveryMap::in_repository(
+        &manifests,
+        &paths,
+        &snapshot,
+        &policy,
+        Timestamp::UNIX_EPOCH,
+    );
+    let members = members(&snapshot);
+    let wanted = objects[0]["metadata"]["namespace"]
+        .as_str()
+        .expect("a namespace");
+    let is_wanted = |member: &&Member<'_>| member.reference.namespace == wanted;
+    let member = members.iter().find(is_wanted).expect("a member");
+    let found = describe(&map.origin(member));
+    let fits = match expected.strip_suffix('…') {
+        Some(start) => found.starts_with(start),
+        None => found == expected,
+    };
+    assert!(fits, "{found}");
+}
+
+fn check(files: &[(&str, &str)], objects: &[Value], expected: &str) {
+    check_in(&[], files, objects, expected);
+}
+
+#[test]
+fn a_plain_file_is_found_by_identity() {
+    let file = format!(
+        "{}---\n{}",
+        deployment("shop", "other"),
+        deployment("shop", "cart")
+    );
+    check(
+        &[("apps/shop.yaml", &file)],
+        &[live("shop", "cart")],
+        "apps/shop.yaml#1",
+    );
+}
+
+#[test]
+fn another_group_is_another_object() {
+    let file = deployment("shop", "cart").replace("apps/v1", "example.com/v1");
+    check(
+        &[("apps/shop.yaml", &file)],
+        &[live("shop", "cart")],
+        "not-in-git: …",
+    );
+}
+
+#[test]
+fn a_manifest_without_a_namespace_lands_in_default() {
+    let file = deployment("", "cart");
+    check(
+        &[("cart.yaml", &file)],
+        &[live("default", "cart")],
+        "cart.yaml#0",
+    );
+}
+
+#[test]
+fn not_in_git_names_the_nearest_file() {
+    check(
+        &[("cart.yaml", &deployment("", "cart"))],
+        &[live("shop", "cart")],
+        "not-in-git: no manifest in the repository makes Deployment shop/cart; cart.yaml makes one \
+         of that name in namespace default",
+    );
+    check(
+        &[],
+        &[live("shop", "cart")],
+        "not-in-git: no manifest in the repository makes Deployment shop/cart",
+    );
+}
+
+#[test]
+fn a_kustomization_above_sets_namespace_and_name() {
+    let base = "resources: [cart.yaml]\nnamePrefix: eu-\n";
+    let overlay = "resources: [../../base]\nnamespace: shop\nnamePrefix: prod-\nnameSuffix: -v1\n";
+    let files = [
+        ("base/cart.yaml", &*deployment("ignored", "cart")),
+        ("base/kustomization.yaml", base),
+        ("overlays/prod/kustomization.yaml", overlay),
+    ];
+    check(
+        &files,
+        &[live("shop", "prod-eu-cart-v1")],
+        "base/cart.yaml#0",
+    );
+    check(&files, &[live("ignored", "cart")], "not-in-git: …");
+}
+
+#[test]
+fn a_component_changes_the_objects_of_its_user() {
+    let component = "apiVersion: kustomize.config.k8s.io/v1alpha1\nkind: Component\n\
+                     namespace: shop\npatches: [{path: p.yaml}]\n";
+    let files = [
+        ("app/cart.yaml", &*deployment("", "cart")),
+        (
+            "app/kustomization.yaml",
+            "resources: [cart.yaml]\ncomponents: [../component]\n",
+        ),
+        ("component/kustomization.yaml", component),
+    ];
+    check(
+        &files,
+        &[live("shop", "cart")],
+        "app/cart.yaml#0 transformed",
+    );
+}
+
+#[test]
+fn a_cycle_of_kustomizations_ends() {
+    let files = [
+        ("a/kustomization.yaml", "resources: [../b, cart.yaml]\n"),
+        ("b/kustomization.yaml", "resources: [../a]\n"),
+        ("c/kustomization.yaml", "resources: [../a]\n"),
+        ("a/cart.yaml", &*deployment("shop", "cart")),
+    ];
+    check(&files, &[live("shop", "cart")], "a/cart.yaml#0");
+}
+
+#[test]
+fn patches_are_no_source() {
+    let patch =
+        "{apiVersion: apps/v1, kind: Deployment, metadata: {name: cart}, spec: {replicas: 3}}\n";
+    let files = [
+        ("base/cart.yaml", &*deployment("", "cart")),
+        ("base/kustomization.yaml", "resources: [cart.yaml]\n"),
+        (
+            "prod/kustomization.yaml",
+            "resources: [../base]\npatches: [{path: patch.yaml}]\n",
+        ),
+        ("prod/patch.yaml", patch),
+    ];
+    check(
+        &files,
+        &[live("default", "cart")],
+        "base/cart.yaml#0 transformed",
+    );
+}
+
+#[test]
+fn shared_manifest() {
+    let overlay = |namespace: &str| format!("resources: [../base]\nnamespace: {namespace}\n");
+    let (test, prod) = (overlay("shop-test"), overlay("shop"));
+    let files = [
+        ("base/cart.yaml", &*deployment("", "cart")),
+        ("base/kustomization.yaml", "resources: [cart.yaml]\n"),
+        ("prod/kustomization.yaml", &*prod),
+        ("test/kustomization.yaml", &*test),
+    ];
+    check(
+        &files,
+        &[live("shop", "cart")],
+        "shared-manifest: base/cart.yaml makes 2 objects (shop/cart, shop-test/cart), so…",
+    );
+    check_in(
+        &["prod"],
+        &files,
+        &[live("shop", "cart")],
+        "shared-manifest: …",
+    );
+    let alone = [files[0], files[1], files[2]];
+    check_in(
+        &["prod"],
+        &alone,
+        &[live("shop", "cart")],
+        "base/cart.yaml#0",
+    );
+}
+
+#[test]
+fn ambiguous_manifest() {
+    let file = deployment("shop", "cart");
+    let files = [
+        ("clusters/a/cart.yaml", &*file),
+        ("clusters/b/cart.yaml", &*file),
+    ];
+    check(
+        &files,
+        &[live("shop", "cart")],
+        "ambiguous-manifest: clusters/a/cart.yaml:1 and clusters/b/cart.yaml:1 all make it: …",
+    );
+    check_in(
+        &["clusters/b"],
+        &files,
+        &[live("shop", "cart")],
+        "clusters/b/cart.yaml#0",
+    );
+}
+
+#[test]
+fn flux_reads_no_json_that_nothing_lists() {
+    let file = deployment("shop", "cart");
+    let plain = [("apps/cart.json", &*file)];
+    check(&plain, &[by_flux(live("shop", "cart"))], "not-in-git: …");
+    check(&plain, &[live("shop", "cart")], "apps/cart.json#0");
+    let listed = [
+        plain[0],
+        ("apps/kustomization.yaml", "resources: [cart.json]\n"),
+    ];
+    let expected = "apps/cart.json#0 by flux flux-system/apps";
+    check(&listed, &[by_flux(live("shop", "cart"))], expected);
+}
+
+#[test]
+fn a_file_that_no_kustomization_lists_counts_only_where_an_engine_delivered_it() {
+    let files = [
+        ("apps/kustomization.yaml", "resources: []\n"),
+        ("apps/cart.yaml", &*deployment("shop", "cart")),
+    ];
+    check(&files, &[live("shop", "cart")], "not-in-git: …");
+    let expected = "apps/cart.yaml#0 by flux flux-system/apps";
+    check(&files, &[by_flux(live("shop", "cart"))], expected);
+}
+
+#[test]
+fn tracking_ids_count_with_all_four_parts() {
+    let file = deployment("shop", "cart");
+    let files = [("cart.yaml", &*file)];
+    let check_id = |id: &str, expected: &str| {
+        let object = annotated(live("shop", "cart"), "argocd.argoproj.io/tracking-id", id);
+        check(&files, &[object], expected);
+    };
+    check_id(
+        "apps:apps/Deployment:shop/cart",
+        "cart.yaml#0 by argo-cd apps",
+    );
+    check_id(
+        "team_apps:apps/Deployment:shop/cart",
+        "cart.yaml#0 by argo-cd team/apps",
+    );
+    check_id("apps:apps/Deployment:shop/other", "cart.yaml#0");
+    check_id("apps:apps/Deployment:test/cart", "cart.yaml#0");
+    check_id("apps:apps/StatefulSet:shop/cart", "cart.yaml#0");
+    check_id("apps:/Deployment:shop/cart", "cart.yaml#0");
+    check_id("apps:apps/Deployment/x:shop/cart", "cart.yaml#0");
+    check_id("apps", "cart.yaml#0");
+}

@@ -1,0 +1,4 @@
+//! Tests of the whole stage, by subject.
+
+mod goldens;
+mod recordings;

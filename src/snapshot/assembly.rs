@@ -1,0 +1,317 @@
+//! The assembly: objects from any number of inputs become one snapshot.
+//!
+//! An object that is there twice is kept once: the newest `resourceVersion` wins, then the newest
+//! capture, then the later input. Where the two differ, a diagnostic says so.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+
+use super::document::ListMetadata;
+use super::gaps::gaps;
+use super::kinds::find;
+use super::object::{Found, Item, TypeMeta};
+use super::pool::Pool;
+use super::{
+    CAPTURE_INFERRED, CAPTURED_AT, CLUSTER_UID, Capture, ClusterObject, ClusterSnapshot,
+    HELD_KINDS, HeldKind, LiveWorkload, Metadata, Pod, ReplicaSet, SnapshotError,
+};
+use crate::diagnostic::{Diagnostic, DiagnosticCode};
+use crate::manifest::group_of;
+
+/// Everything found so far.
+#[derive(Debug, Default)]
+pub(super) struct Assembly {
+    annotation_keys: Vec<String>,
+    pool: Pool,
+    namespaces: Sightings<Metadata>,
+    pods: Sightings<Pod>,
+    replica_sets: Sightings<ReplicaSet>,
+    workloads: Sightings<LiveWorkload>,
+    objects: Sightings<ClusterObject>,
+    held: BTreeSet<HeldKind>,
+    inputs: Vec<InputFacts>,
+    /// UIDs that `kube-system` was seen with.
+    cluster_uids: BTreeSet<String>,
+    has_secrets: bool,
+}
+
+/// What an input says of itself.
+#[derive(Debug, Clone, Default)]
+struct InputFacts {
+    captured_at: Option<Timestamp>,
+    inferred: bool,
+}
+
+/// An object, and what decides between it and another sight of it.
+#[derive(Debug)]
+struct Sighting<T> {
+    value: T,
+    version: Option<u64>,
+    /// Which input it is from.
+    input: usize,
+}
+
+type Sightings<T> = Vec<Sighting<T>>;
+
+impl Assembly {
+    pub(super) fn new(annotation_keys: Vec<String>) -> Self {
+        Self {
+            annotation_keys,
+            ..Self::default()
+        }
+    }
+
+    /// Keys of annotations that are kept besides the known ones.
+    pub(super) fn annotation_keys(&self) -> &[String] {
+        &self.annotation_keys
+    }
+
+    /// Notes that a kind is covered, be it with no object.
+    pub(super) fn hold(&mut self, type_meta: &TypeMeta<'_>) {
+        let group = group_of(&type_meta.api_version);
+        if find(group, &type_meta.kind).is_some() {
+            self.hold_kind(group, &type_meta.kind);
+        }
+    }
+
+    fn hold_kind(&mut self, group: &str, kind: &str) {
+        let held = |held: &HeldKind| held.group == group && held.kind == kind;
+        if !self.held.iter().any(held) {
+            self.held.insert(HeldKind {
+                group: group.to_owned(),
+                kind: kind.to_owned(),
+            });
+        }
+    }
+
+    /// Takes in one item.
+    pub(super) fn add(&mut self, item: Item) {
+        let input = self.inputs.len();
+        match item {
+            Item::Kept {
+                kind,
+                mut found,
+                version,
+            } => {
+                self.hold_kind(kind.group, kind.kind);
+                self.pool.share(&mut found);
+                self.add_found(found, version, input);
+            }
+            Item::Passed(kind) => self.hold_kind(kind.group, kind.kind),
+            Item::Secret => self.has_secrets = true,
+            Item::Other | Item::Untyped => {}
+        }
+    }
+
+    fn add_found(&mut self, found: Found, version: Option<u64>, input: usize) {
+        fn sighting<T>(value: T, version: Option<u64>, input: usize) -> Sighting<T> {
+            Sighting {
+                value,
+                version,
+                input,
+            }
+        }
+        match found {
+            Found::Namespace(metadata) => {
+                if metadata.name == "kube-system" && !metadata.uid.is_empty() {
+                    self.cluster_uids.insert(metadata.uid.clone());
+                }
+                self.namespaces.push(sighting(*metadata, version, input));
+            }
+            Found::Pod(pod) => self.pods.push(sighting(*pod, version, input)),
+            Found::ReplicaSet(set) => self.replica_sets.push(sighting(*set, version, input)),
+            Found::Workload(live) => self.workloads.push(sighting(*live, version, input)),
+            Found::Object(object) => self.objects.push(sighting(*object, version, input)),
+        }
+    }
+
+    /// Ends an input, with what its outermost metadata says.
+    ///
+    /// # Errors
+    ///
+    /// When that is a recording's, and does not read as one.
+    pub(super) fn end_input(&mut self, metadata: &ListMetadata) -> Result<(), String> {
+        let annotations = &metadata.annotations;
+        let captured_at = match annotations.get(CAPTURED_AT) {
+            Some(written) => match written.parse() {
+                Ok(time) => Some(time),
+                Err(_) => return Err(format!("{CAPTURED_AT} is {written:?}, which is no time")),
+            },
+            None => None,
+        };
+        let held = annotations.get(HELD_KINDS).map_or("", String::as_str);
+        for resource in held.split(',').filter(|resource| !resource.is_empty()) {
+            let (kind, group) = resource.split_once('.').unwrap_or((resource, ""));
+            self.hold_kind(group, kind);
+        }
+        self.cluster_uids
+            .extend(annotations.get(CLUSTER_UID).cloned());
+        self.inputs.push(InputFacts {
+            captured_at,
+            inferred: annotations.contains_key(CAPTURE_INFERRED),
+        });
+        Ok(())
+    }
+
+    /// The snapshot, and what was odd about its inputs.
+    ///
+    /// # Errors
+    ///
+    /// When there is no pod, or the inputs are of two clusters.
+    pub(super) fn finish(self) -> Result<(ClusterSnapshot, Vec<Diagnostic>), SnapshotError> {
+        if self.pods.is_empty() {
+            return Err(SnapshotError::NoPods);
+        }
+        let cluster_uid = cluster_uid(self.cluster_uids)?;
+        let mut diagnostics = Vec::new();
+        if self.has_secrets {
+            diagnostics.push(
+                Diagnostic::warning(
+                    DiagnosticCode::SnapshotHoldsSecrets,
+                    "the snapshot holds Secrets, which are never looked at",
+                )
+                .hint("leave secrets out of what is recorded"),
+            );
+        }
+        let mut merge = Merge {
+            inputs: &self.inputs,
+            diagnostics: &mut diagnostics,
+        };
+        let by_name = |metadata: &Metadata| (metadata.namespace.clone(), metadata.name.clone());
+        let namespaces = merge.unique(self.namespaces, |it| it.name.clone(), |it| it.name.clone());
+        let mut snapshot = ClusterSnapshot {
+            capture: Capture::default(),
+            namespaces: BTreeMap::new(),
+            pods: merge.unique(
+                self.pods,
+                |pod| by_name(&pod.metadata),
+                |pod| format!("Pod {}/{}", pod.metadata.namespace, pod.metadata.name),
+            ),
+            replica_sets: merge.unique(
+                self.replica_sets,
+                |set| by_name(&set.metadata),
+                |set| {
+                    format!(
+                        "ReplicaSet {}/{}",
+                        set.metadata.namespace, set.metadata.name
+                    )
+                },
+            ),
+            workloads: merge.unique(
+                self.workloads,
+                |live| live.reference.clone(),
+                |live| live.reference.to_string(),
+            ),
+            objects: merge.unique(
+                self.objects,
+                |object| object.reference.clone(),
+                |object| object.reference.to_string(),
+            ),
+            held: self.held,
+        };
+        snapshot.namespaces = namespaces
+            .into_iter()
+            .map(|metadata| (metadata.name.clone(), metadata))
+            .collect();
+        let (captured_at, inferred) = captured_at(&self.inputs, &snapshot);
+        snapshot.capture = Capture {
+            cluster_uid,
+            captured_at,
+            inferred,
+        };
+        diagnostics.extend(gaps(&snapshot).diagnostics());
+        Ok((snapshot, diagnostics))
+    }
+}
+
+struct Merge<'m> {
+    inputs: &'m [InputFacts],
+    diagnostics: &'m mut Vec<Diagnostic>,
+}
+
+impl Merge<'_> {
+    /// Sorts by identity and keeps the best sight of each object.
+    fn unique<T: PartialEq, K: Ord>(
+        &mut self,
+        mut sightings: Sightings<T>,
+        identity: impl Fn(&T) -> K,
+        name: impl Fn(&T) -> String,
+    ) -> Vec<T> {
+        sightings.sort_by_cached_key(|sighting| identity(&sighting.value));
+        let mut kept: Sightings<T> = Vec::with_capacity(sightings.len());
+        for sighting in sightings {
+            match kept.last_mut() {
+                Some(last) if identity(&last.value) == identity(&sighting.value) => {
+                    self.resolve(last, sighting, &name);
+                }
+                _ => kept.push(sighting),
+            }
+        }
+        kept.into_iter().map(|sighting| sighting.value).collect()
+    }
+
+    fn resolve<T: PartialEq>(
+        &mut self,
+        kept: &mut Sighting<T>,
+        other: Sighting<T>,
+        name: impl Fn(&T) -> String,
+    ) {
+        if kept.value != other.value {
+            let message = format!(
+                "{} is there twice, with different contents",
+                name(&kept.value)
+            );
+            self.diagnostics.push(Diagnostic::warning(
+                DiagnosticCode::SnapshotContradiction,
+                message,
+            ));
+        }
+        let captured = |sighting: &Sighting<T>| {
+            let facts = self.inputs.get(sighting.input);
+            facts.and_then(|facts| facts.captured_at)
+        };
+        let newer = match (kept.version, other.version) {
+            (Some(kept), Some(other)) if kept != other => other > kept,
+            _ => captured(&other) >= captured(kept),
+        };
+        if newer {
+            *kept = other;
+        }
+    }
+}
+
+/// The one cluster that the inputs are of.
+fn cluster_uid(seen: BTreeSet<String>) -> Result<Option<String>, SnapshotError> {
+    let mut seen = seen.into_iter();
+    match (seen.next(), seen.next()) {
+        (Some(first), Some(second)) => Err(SnapshotError::TwoClusters { first, second }),
+        (first, _) => Ok(first),
+    }
+}
+
+/// When the oldest recording among the inputs was taken; the newest time in the objects where none
+/// of them is one.
+fn captured_at(inputs: &[InputFacts], snapshot: &ClusterSnapshot) -> (Option<Timestamp>, bool) {
+    let recorded = inputs.iter().filter_map(|facts| facts.captured_at).min();
+    match recorded {
+        Some(_) => (recorded, inputs.iter().any(|facts| facts.inferred)),
+        None => (newest_timestamp(snapshot), true),
+    }
+}
+
+/// The newest time at which something in the snapshot was created or changed.
+fn newest_timestamp(snapshot: &ClusterSnapshot) -> Option<Timestamp> {
+    let pods = snapshot
+        .pods
+        .iter()
+        .flat_map(|pod| [pod.metadata.creation_timestamp, pod.status.ready_since]);
+    let created = snapshot
+        .namespaces
+        .values()
+        .chain(snapshot.replica_sets.iter().map(|set| &set.metadata))
+        .chain(snapshot.workloads.iter().map(|live| &live.metadata))
+        .chain(snapshot.objects.iter().map(|object| &object.metadata))
+        .flat_map(|metadata| [metadata.creation_timestamp, metadata.managed_at]);
+    pods.chain(created).flatten().max()
+}

@@ -1,0 +1,420 @@
+//! One object: from the bytes of an item to what is kept of it.
+
+use std::borrow::Cow;
+
+use serde::Deserialize;
+use serde::de::{DeserializeSeed as _, IgnoredAny};
+use serde_json::Value;
+
+use super::kinds::{Kind, Reading, Role, find};
+use super::metadata::RawMetadata;
+use super::pod::{RawPod, RawPodTemplate};
+use super::window::{Refusal, one};
+use super::{ClusterObject, LiveWorkload, Metadata, Pod, ReplicaSet};
+use crate::manifest::{ObjectRef, PodTemplate, StringMap, group_of, null_default};
+
+/// An object that is kept.
+#[derive(Debug)]
+pub(super) enum Found {
+    Namespace(Box<Metadata>),
+    Pod(Box<Pod>),
+    ReplicaSet(Box<ReplicaSet>),
+    Workload(Box<LiveWorkload>),
+    Object(Box<ClusterObject>),
+}
+
+/// What one item of an input turned out to be.
+#[derive(Debug)]
+pub(super) enum Item {
+    /// Something to keep, and its `resourceVersion`.
+    Kept {
+        kind: &'static Kind,
+        found: Found,
+        version: Option<u64>,
+    },
+    /// An object of a kind that is kept, which itself does not matter.
+    Passed(&'static Kind),
+    /// A Secret, which is never looked at.
+    Secret,
+    /// An object of a kind that is not kept.
+    Other,
+    /// No kind is given; what the list says of its items decides, once it is known.
+    Untyped,
+}
+
+/// `apiVersion` and `kind`, which come first in what kubectl prints.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub(super) struct TypeMeta<'a> {
+    #[serde(borrow, deserialize_with = "null_default")]
+    pub(super) api_version: Cow<'a, str>,
+    #[serde(borrow, deserialize_with = "null_default")]
+    pub(super) kind: Cow<'a, str>,
+}
+
+impl TypeMeta<'_> {
+    /// What the items of a typed list are: `Pod` for a `PodList`.
+    pub(super) fn item_type(&self) -> Option<TypeMeta<'static>> {
+        let kind = self
+            .kind
+            .strip_suffix("List")
+            .filter(|kind| !kind.is_empty())?;
+        Some(TypeMeta {
+            api_version: Cow::Owned(self.api_version.clone().into_owned()),
+            kind: Cow::Owned(kind.to_owned()),
+        })
+    }
+}
+
+/// Reads the item at the start of `bytes`; `typed` is what its list says of its items.
+pub(super) fn read(
+    bytes: &[u8],
+    typed: Option<&TypeMeta<'_>>,
+    extra: &[String],
+) -> Result<(Item, usize), Refusal> {
+    if bytes.first() != Some(&b'{') {
+        return Err(Refusal::new("an item that is no object"));
+    }
+    let head = match typed {
+        Some(typed) => Head::Typed(typed),
+        None => match leading_type(bytes) {
+            Some(own) => Head::Own(own),
+            None => Head::Own(one::<TypeMeta<'_>>(bytes)?.0),
+        },
+    };
+    let type_meta = head.type_meta();
+    if type_meta.kind.is_empty() {
+        return Ok((Item::Untyped, skip(bytes)?));
+    }
+    let group = group_of(&type_meta.api_version);
+    match find(group, &type_meta.kind) {
+        Some(reading) => read_kind(bytes, reading, &type_meta.api_version, extra),
+        None if group.is_empty() && type_meta.kind == "Secret" => Ok((Item::Secret, skip(bytes)?)),
+        None if type_meta.kind.ends_with("List") && one::<Nested>(bytes)?.0.items.is_some() => {
+            Err(Refusal::new("a List inside of a List"))
+        }
+        None => Ok((Item::Other, skip(bytes)?)),
+    }
+}
+
+enum Head<'t, 'a> {
+    Typed(&'t TypeMeta<'t>),
+    Own(TypeMeta<'a>),
+}
+
+impl Head<'_, '_> {
+    fn type_meta(&self) -> &TypeMeta<'_> {
+        match self {
+            Self::Typed(typed) => typed,
+            Self::Own(own) => own,
+        }
+    }
+}
+
+#[derive(Deserialize)]
+struct Nested {
+    items: Option<IgnoredAny>,
+}
+
+fn skip(bytes: &[u8]) -> Result<usize, Refusal> {
+    one::<IgnoredAny>(bytes).map(|(_, length)| length)
+}
+
+/// The type of an object whose first keys are `apiVersion` and `kind`, found without reading on.
+fn leading_type(bytes: &[u8]) -> Option<TypeMeta<'_>> {
+    let rest = after(bytes, b"{")?;
+    let rest = after(after(rest, b"\"apiVersion\"")?, b":")?;
+    let (api_version, rest) = plain_string(rest)?;
+    let rest = after(after(after(rest, b",")?, b"\"kind\"")?, b":")?;
+    let (kind, _) = plain_string(rest)?;
+    Some(TypeMeta {
+        api_version: Cow::Borrowed(api_version),
+        kind: Cow::Borrowed(kind),
+    })
+}
+
+fn after<'a>(bytes: &'a [u8], token: &[u8]) -> Option<&'a [u8]> {
+    bytes.trim_ascii_start().strip_prefix(token)
+}
+
+/// A string without escapes, and what follows it.
+fn plain_string(bytes: &[u8]) -> Option<(&str, &[u8])> {
+    let rest = after(bytes, b"\"")?;
+    let end = memchr::memchr2(b'"', b'\\', rest)?;
+    let (text, rest) = rest.split_at_checked(end)?;
+    let rest = rest.strip_prefix(b"\"")?;
+    Some((std::str::from_utf8(text).ok()?, rest))
+}
+
+fn read_kind(
+    bytes: &[u8],
+    reading: &'static Reading,
+    api_version: &str,
+    extra: &[String],
+) -> Result<(Item, usize), Refusal> {
+    let kind = reading.kind;
+    let kept = |(found, version)| Item::Kept {
+        kind,
+        found,
+        version,
+    };
+    match kind.role {
+        Role::Pod => {
+            let (raw, length) = one::<RawPod<'_>>(bytes)?;
+            let (pod, version) = raw.keep(extra).map_err(Refusal::new)?;
+            Ok((kept((Found::Pod(Box::new(pod)), version)), length))
+        }
+        Role::ReplicaSet => {
+            let (raw, length) = one::<RawReplicaSet<'_>>(bytes)?;
+            let found = raw.keep(api_version, extra).map_err(Refusal::new)?;
+            Ok((kept(found), length))
+        }
+        Role::Namespace => {
+            let (raw, length) = one::<RawNamespace<'_>>(bytes)?;
+            let metadata = raw.metadata.keep(extra, false).map_err(Refusal::new)?;
+            let version = raw.metadata.version();
+            Ok((
+                kept((Found::Namespace(Box::new(metadata)), version)),
+                length,
+            ))
+        }
+        Role::Workload | Role::CronWorkload => {
+            let length = skip(bytes)?;
+            let found = read_workload(bytes, reading, api_version, extra)?;
+            Ok((kept(found), length))
+        }
+        Role::Object => {
+            let length = skip(bytes)?;
+            let item = match read_object(bytes, reading, api_version, extra)? {
+                Some(found) => kept(found),
+                None => Item::Passed(kind),
+            };
+            Ok((item, length))
+        }
+    }
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct RawNamespace<'a> {
+    #[serde(borrow, deserialize_with = "null_default")]
+    metadata: RawMetadata<'a>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct RawReplicaSet<'a> {
+    #[serde(borrow, deserialize_with = "null_default")]
+    metadata: RawMetadata<'a>,
+    #[serde(borrow, deserialize_with = "null_default")]
+    spec: RawReplicaSetSpec<'a>,
+    #[serde(deserialize_with = "null_default")]
+    status: RawReplicaSetStatus,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct RawReplicaSetSpec<'a> {
+    replicas: Option<i64>,
+    #[serde(borrow)]
+    template: Option<RawPodTemplate<'a>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct RawReplicaSetStatus {
+    #[serde(deserialize_with = "null_default")]
+    replicas: i64,
+    #[serde(deserialize_with = "null_default")]
+    ready_replicas: i64,
+}
+
+impl RawReplicaSet<'_> {
+    fn keep(&self, api_version: &str, extra: &[String]) -> Result<(Found, Option<u64>), String> {
+        let metadata = self.metadata.keep(extra, false)?;
+        let template = match metadata.controller() {
+            Some(_) => None,
+            None => self.spec.template.as_ref(),
+        };
+        let replica_set = ReplicaSet {
+            api_version: api_version.to_owned(),
+            template: template.map(|template| Box::new(template.keep(extra))),
+            metadata,
+            replicas: self.spec.replicas.unwrap_or(1),
+            current_replicas: self.status.replicas,
+            ready_replicas: self.status.ready_replicas,
+        };
+        let found = Found::ReplicaSet(Box::new(replica_set));
+        Ok((found, self.metadata.version()))
+    }
+}
+
+/// The pod template of a workload, at either of its places.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct RawTemplated<'a> {
+    #[serde(borrow, deserialize_with = "null_default")]
+    spec: RawTemplatedSpec<'a>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct RawTemplatedSpec<'a> {
+    #[serde(borrow)]
+    template: Option<RawPodTemplate<'a>>,
+    #[serde(borrow)]
+    job_template: Option<RawJobTemplate<'a>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct RawJobTemplate<'a> {
+    #[serde(borrow, deserialize_with = "null_default")]
+    spec: RawJobSpec<'a>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct RawJobSpec<'a> {
+    #[serde(borrow)]
+    template: Option<RawPodTemplate<'a>>,
+}
+
+impl RawTemplatedSpec<'_> {
+    fn keep(&self, role: Role, extra: &[String]) -> Option<PodTemplate> {
+        let template = match role {
+            Role::CronWorkload => self.job_template.as_ref()?.spec.template.as_ref(),
+            _ => self.template.as_ref(),
+        };
+        template.map(|template| template.keep(extra))
+    }
+}
+
+fn read_workload(
+    bytes: &[u8],
+    reading: &'static Reading,
+    api_version: &str,
+    extra: &[String],
+) -> Result<(Found, Option<u64>), Refusal> {
+    let raw = one::<RawNamespace<'_>>(bytes)?.0.metadata;
+    let metadata = raw.keep(extra, false).map_err(Refusal::new)?;
+    let template = one::<RawTemplated<'_>>(bytes)?.0.spec;
+    let mut body = keep(bytes, reading)?;
+    let workload = LiveWorkload {
+        api_version: api_version.to_owned(),
+        reference: reference(reading.kind, &metadata),
+        template: template.keep(reading.kind.role, extra),
+        spec: body.remove("spec").unwrap_or(Value::Null),
+        status: body.remove("status").unwrap_or(Value::Null),
+        metadata,
+    };
+    Ok((Found::Workload(Box::new(workload)), raw.version()))
+}
+
+fn read_object(
+    bytes: &[u8],
+    reading: &'static Reading,
+    api_version: &str,
+    extra: &[String],
+) -> Result<Option<(Found, Option<u64>)>, Refusal> {
+    let kind = reading.kind;
+    let raw = one::<RawNamespace<'_>>(bytes)?.0.metadata;
+    let metadata = raw.keep(extra, is_managed(kind)).map_err(Refusal::new)?;
+    let body = keep(bytes, reading)?;
+    if !matters(kind, &metadata, &body) {
+        return Ok(None);
+    }
+    let mut body = Value::Object(body);
+    withhold_credentials(&mut body);
+    let object = ClusterObject {
+        api_version: api_version.to_owned(),
+        reference: reference(kind, &metadata),
+        metadata,
+        body,
+    };
+    Ok(Some((Found::Object(Box::new(object)), raw.version())))
+}
+
+fn keep(bytes: &[u8], reading: &Reading) -> Result<serde_json::Map<String, Value>, Refusal> {
+    if reading.kind.fields().is_empty() {
+        return Ok(serde_json::Map::new());
+    }
+    let mut deserializer = serde_json::Deserializer::from_slice(bytes);
+    let kept = (&reading.kept).deserialize(&mut deserializer);
+    match kept.map_err(|error| Refusal::json(&error, bytes))? {
+        Value::Object(map) => Ok(map),
+        _ => Err(Refusal::new("an item that is no object")),
+    }
+}
+
+fn reference(kind: &Kind, metadata: &Metadata) -> ObjectRef {
+    ObjectRef::new(kind.group, kind.kind, &metadata.namespace, &metadata.name)
+}
+
+/// Whether the time of the last change is kept: it tells when injection settled (`design.md` §2).
+fn is_managed(kind: &Kind) -> bool {
+    matches!(kind.kind, "MutatingWebhookConfiguration" | "ConfigMap")
+}
+
+/// Whether an object of a kind matters: of ConfigMaps the mesh's and Argo CD's, of Services and
+/// validating webhooks istiod's.
+fn matters(kind: &Kind, metadata: &Metadata, body: &serde_json::Map<String, Value>) -> bool {
+    let name = metadata.name.as_str();
+    let says_istiod = |labels: &StringMap| {
+        labels.contains_key("istio.io/rev")
+            || labels.get("app").is_some_and(|app| app == "istiod")
+            || labels.get("istio").is_some_and(|istio| istio == "pilot")
+    };
+    match (kind.group, kind.kind) {
+        ("", "ConfigMap") => {
+            let has_mesh = body
+                .get("data")
+                .is_some_and(|data| data.get("mesh").is_some());
+            has_mesh
+                || name.starts_with("istio-sidecar-injector")
+                || name == "argocd-cm"
+                || name == "argocd-cmd-params-cm"
+        }
+        ("", "Service") => {
+            let selector = body.get("spec").and_then(|spec| spec.get("selector"));
+            let selects = selector.and_then(|selector| selector.get("app"));
+            name.starts_with("istiod")
+                || says_istiod(&metadata.labels)
+                || selects.and_then(Value::as_str) == Some("istiod")
+        }
+        ("admissionregistration.k8s.io", "ValidatingWebhookConfiguration") => {
+            name.contains("istio") || says_istiod(&metadata.labels)
+        }
+        _ => true,
+    }
+}
+
+/// Takes user names and passwords out of the URLs of repositories.
+fn withhold_credentials(body: &mut Value) {
+    let Some(spec) = body.get_mut("spec") else {
+        return;
+    };
+    withhold(spec.get_mut("url"));
+    withhold(spec.pointer_mut("/source/repoURL"));
+    let sources = spec.get_mut("sources").and_then(Value::as_array_mut);
+    for source in sources.into_iter().flatten() {
+        withhold(source.get_mut("repoURL"));
+    }
+}
+
+fn withhold(url: Option<&mut Value>) {
+    let Some(Value::String(url)) = url else {
+        return;
+    };
+    let Some((scheme, rest)) = url.split_once("://") else {
+        return;
+    };
+    let host = rest.split('/').next().unwrap_or_default();
+    // `ssh://git@host` names no secret, and without its user it is another address.
+    if let Some((user, _)) = host.rsplit_once('@')
+        && (user.contains(':') || scheme.starts_with("http"))
+    {
+        let rest = rest.get(user.len() + 1..).unwrap_or_default();
+        *url = format!("{scheme}://{rest}");
+    }
+}

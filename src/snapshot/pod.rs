@@ -1,0 +1,328 @@
+//! Pods and pod templates as they are written, and the part of them that is kept.
+//!
+//! Of containers: name, image, resources, restart policy, and whether there is a readiness probe.
+//! Arguments and environment may hold secrets, so they are kept for Istio's own containers only,
+//! and of their environment only what the mesh model compares. Of volumes: claims.
+
+use std::sync::Arc;
+
+use serde::Deserialize;
+
+use super::metadata::{RawMetadata, annotations, strings, time};
+use super::text::{Pairs, Quantity, Text};
+use super::{Pod, PodStatus};
+use crate::manifest::{
+    ClaimVolume, Container, EnvVar, PodSpec, PodTemplate, Present, Resources, StringMap,
+    TemplateMetadata, Volume, null_default,
+};
+
+/// Containers whose arguments and environment are looked at: those that injection writes, and
+/// istiod.
+const ISTIO_CONTAINERS: &[&str] = &["istio-proxy", "istio-init", "istio-validation", "discovery"];
+
+/// Variables of those containers that are kept (`spec/istio.md` §3.2-3.4, §4.3, §5.1), besides
+/// [`VARIABLE_PREFIXES`].
+const VARIABLES: &[&str] = &[
+    "CA_ADDR",
+    "CLUSTER_ID",
+    "COMPLIANCE_POLICY",
+    "ENABLE_NATIVE_SIDECARS",
+    "INJECTION_WEBHOOK_CONFIG_NAME",
+    "JWT_POLICY",
+    "PROXY_CONFIG",
+    "REVISION",
+    "REWRITE_PROBE_LEGACY_LOCALHOST_DESTINATION",
+    "SHARED_MESH_CONFIG",
+    "TRUST_DOMAIN",
+];
+
+/// Settings of Istio's own that have a common beginning.
+const VARIABLE_PREFIXES: &[&str] = &["ISTIO_META_", "ISTIO_PROMETHEUS_", "ISTIOD_", "PILOT_"];
+
+/// Derived from the pod's own ports and containers, and never compared (`spec/istio.md` §4.5).
+const DERIVED_VARIABLES: &[&str] = &["ISTIO_META_APP_CONTAINERS", "ISTIO_META_POD_PORTS"];
+
+fn keeps_variable(name: &str) -> bool {
+    let own = VARIABLES.contains(&name)
+        || VARIABLE_PREFIXES
+            .iter()
+            .any(|prefix| name.starts_with(prefix));
+    own && !DERIVED_VARIABLES.contains(&name)
+}
+
+/// A pod as it is written.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct RawPod<'a> {
+    #[serde(borrow, deserialize_with = "null_default")]
+    metadata: RawMetadata<'a>,
+    #[serde(borrow, deserialize_with = "null_default")]
+    spec: RawPodSpec<'a>,
+    #[serde(borrow, deserialize_with = "null_default")]
+    status: RawPodStatus<'a>,
+}
+
+/// A pod template as it is written.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct RawPodTemplate<'a> {
+    #[serde(borrow, deserialize_with = "null_default")]
+    metadata: RawTemplateMetadata<'a>,
+    #[serde(borrow, deserialize_with = "null_default")]
+    spec: RawPodSpec<'a>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct RawTemplateMetadata<'a> {
+    #[serde(borrow)]
+    name: Text<'a>,
+    #[serde(borrow)]
+    labels: Pairs<'a>,
+    #[serde(borrow)]
+    annotations: Pairs<'a>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct RawPodSpec<'a> {
+    #[serde(deserialize_with = "null_default")]
+    host_network: bool,
+    #[serde(borrow)]
+    node_name: Text<'a>,
+    #[serde(borrow)]
+    restart_policy: Text<'a>,
+    termination_grace_period_seconds: Option<i64>,
+    #[serde(borrow)]
+    service_account_name: Text<'a>,
+    #[serde(borrow, deserialize_with = "null_default")]
+    containers: Vec<RawContainer<'a>>,
+    #[serde(borrow, deserialize_with = "null_default")]
+    init_containers: Vec<RawContainer<'a>>,
+    #[serde(borrow, deserialize_with = "null_default")]
+    volumes: Vec<RawVolume<'a>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct RawContainer<'a> {
+    #[serde(borrow)]
+    name: Text<'a>,
+    #[serde(borrow)]
+    image: Text<'a>,
+    #[serde(borrow, deserialize_with = "null_default")]
+    args: Vec<Text<'a>>,
+    #[serde(borrow, deserialize_with = "null_default")]
+    env: Vec<RawVariable<'a>>,
+    #[serde(borrow, deserialize_with = "null_default")]
+    resources: RawResources<'a>,
+    #[serde(borrow)]
+    restart_policy: Text<'a>,
+    readiness_probe: Option<Present>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct RawVariable<'a> {
+    #[serde(borrow)]
+    name: Text<'a>,
+    #[serde(borrow)]
+    value: Text<'a>,
+    value_from: Option<Present>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct RawResources<'a> {
+    #[serde(borrow)]
+    requests: Pairs<'a, Quantity<'a>>,
+    #[serde(borrow)]
+    limits: Pairs<'a, Quantity<'a>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct RawVolume<'a> {
+    #[serde(borrow)]
+    name: Text<'a>,
+    #[serde(borrow)]
+    persistent_volume_claim: Option<RawClaim<'a>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct RawClaim<'a> {
+    #[serde(borrow)]
+    claim_name: Text<'a>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct RawPodStatus<'a> {
+    #[serde(borrow)]
+    phase: Text<'a>,
+    #[serde(borrow, deserialize_with = "null_default")]
+    conditions: Vec<RawCondition<'a>>,
+    #[serde(borrow, deserialize_with = "null_default")]
+    container_statuses: Vec<RawContainerStatus<'a>>,
+    #[serde(borrow, deserialize_with = "null_default")]
+    init_container_statuses: Vec<RawContainerStatus<'a>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct RawCondition<'a> {
+    #[serde(borrow, rename = "type")]
+    name: Text<'a>,
+    #[serde(borrow)]
+    status: Text<'a>,
+    #[serde(borrow)]
+    last_transition_time: Text<'a>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct RawContainerStatus<'a> {
+    #[serde(borrow, deserialize_with = "null_default")]
+    state: RawState<'a>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct RawState<'a> {
+    #[serde(borrow)]
+    waiting: Option<RawWaiting<'a>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct RawWaiting<'a> {
+    #[serde(borrow)]
+    reason: Text<'a>,
+}
+
+impl RawPod<'_> {
+    /// The part that is kept, and its `resourceVersion`.
+    pub(super) fn keep(&self, extra: &[String]) -> Result<(Pod, Option<u64>), String> {
+        // Which node a pod runs on means nothing to the model; without it, the pods of a template
+        // have equal specs.
+        let spec = PodSpec {
+            node_name: None,
+            ..self.spec.keep()
+        };
+        let pod = Pod {
+            metadata: self.metadata.keep(extra, false)?,
+            spec: Arc::new(spec),
+            status: self.status.keep()?,
+        };
+        Ok((pod, self.metadata.version()))
+    }
+}
+
+impl RawPodTemplate<'_> {
+    /// The part that is kept.
+    pub(super) fn keep(&self, extra: &[String]) -> PodTemplate {
+        PodTemplate {
+            metadata: TemplateMetadata {
+                name: self.metadata.name.to_option(),
+                labels: strings(&self.metadata.labels),
+                annotations: annotations(&self.metadata.annotations, extra),
+            },
+            spec: self.spec.keep(),
+        }
+    }
+}
+
+impl RawPodSpec<'_> {
+    fn keep(&self) -> PodSpec {
+        PodSpec {
+            host_network: self.host_network,
+            node_name: self.node_name.to_option(),
+            restart_policy: self.restart_policy.to_option(),
+            termination_grace_period_seconds: self.termination_grace_period_seconds,
+            service_account_name: self.service_account_name.to_option(),
+            containers: self.containers.iter().map(RawContainer::keep).collect(),
+            init_containers: self
+                .init_containers
+                .iter()
+                .map(RawContainer::keep)
+                .collect(),
+            volumes: self.volumes.iter().filter_map(RawVolume::keep).collect(),
+        }
+    }
+}
+
+impl RawContainer<'_> {
+    fn keep(&self) -> Container {
+        let own = ISTIO_CONTAINERS.contains(&self.name.as_str());
+        let args: &[Text<'_>] = if own { &self.args } else { &[] };
+        let variables: &[RawVariable<'_>] = if own { &self.env } else { &[] };
+        Container {
+            name: self.name.to_string(),
+            image: self.image.to_option(),
+            args: args.iter().map(Text::to_string).collect(),
+            env: variables.iter().filter_map(RawVariable::keep).collect(),
+            resources: Resources {
+                requests: quantities(&self.resources.requests),
+                limits: quantities(&self.resources.limits),
+            },
+            restart_policy: self.restart_policy.to_option(),
+            readiness_probe: self.readiness_probe,
+        }
+    }
+}
+
+impl RawVariable<'_> {
+    fn keep(&self) -> Option<EnvVar> {
+        keeps_variable(self.name.as_str()).then(|| EnvVar {
+            name: self.name.to_string(),
+            value: self.value.to_option(),
+            value_from: self.value_from,
+        })
+    }
+}
+
+impl RawVolume<'_> {
+    fn keep(&self) -> Option<Volume> {
+        let claim = self.persistent_volume_claim.as_ref()?;
+        Some(Volume {
+            name: self.name.to_string(),
+            persistent_volume_claim: Some(ClaimVolume {
+                claim_name: claim.claim_name.to_string(),
+            }),
+        })
+    }
+}
+
+impl RawPodStatus<'_> {
+    fn keep(&self) -> Result<PodStatus, String> {
+        let is_ready = |condition: &&RawCondition<'_>| condition.name.as_str() == "Ready";
+        let ready = self.conditions.iter().find(is_ready);
+        let mut waiting_reasons: Vec<String> = self
+            .container_statuses
+            .iter()
+            .chain(&self.init_container_statuses)
+            .filter_map(|container| container.state.waiting.as_ref())
+            .filter_map(|waiting| waiting.reason.to_option())
+            .collect();
+        waiting_reasons.sort();
+        waiting_reasons.dedup();
+        Ok(PodStatus {
+            phase: self.phase.to_string(),
+            ready: ready.is_some_and(|condition| condition.status.as_str() == "True"),
+            ready_since: match ready {
+                Some(condition) => time(&condition.last_transition_time)?,
+                None => None,
+            },
+            waiting_reasons,
+        })
+    }
+}
+
+fn quantities(pairs: &Pairs<'_, Quantity<'_>>) -> StringMap {
+    pairs
+        .0
+        .iter()
+        .filter_map(|(name, quantity)| Some((name.to_string(), quantity.to_option()?)))
+        .collect()
+}
