@@ -1,4 +1,5 @@
 //! Tests of the whole stage, by subject.
 
+mod decision_table;
 mod goldens;
 mod recordings;
