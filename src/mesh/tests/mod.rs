@@ -3,3 +3,4 @@
 mod decision_table;
 mod goldens;
 mod recordings;
+mod traps;
