@@ -1,1 +1,235 @@
-//! .
+//! The command line: declarations only.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+pub use crate::edge::terminal::ColorChoice;
+pub use crate::report::Format;
+
+/// Restarts stale Istio sidecars through Git.
+///
+/// meshroll works out which workloads would come back with a different sidecar if they restarted
+/// now, and writes those restarts into the manifests in Git as the smallest reviewable diff, so that
+/// Argo CD or Flux rolls them out. It never touches the cluster.
+#[derive(Debug, Parser)]
+#[command(
+    name = "meshroll",
+    version,
+    max_term_width = 100,
+    disable_help_subcommand = true
+)]
+#[command(after_help = EXIT_CODES)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+    /// Say more on standard error; twice for more.
+    #[arg(short, long, global = true, action = clap::ArgAction::Count, help_heading = "Output")]
+    pub verbose: u8,
+    /// Say nothing on standard error but errors.
+    #[arg(
+        short,
+        long,
+        global = true,
+        env = "MESHROLL_QUIET",
+        help_heading = "Output"
+    )]
+    pub quiet: bool,
+    /// When to colour the answer.
+    #[arg(
+        long,
+        global = true,
+        value_enum,
+        default_value_t,
+        env = "MESHROLL_COLOR",
+        help_heading = "Output"
+    )]
+    pub color: ColorChoice,
+}
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0   done
+  1   failed
+  2   changes are due (only with --detailed-exitcode)
+  3   something is manual, blocked, ineffective or unknown (only with --strict)
+  64  the command line is not one that meshroll takes";
+
+/// The verbs.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// What is stale and what would be done; changes nothing.
+    Plan(PlanArgs),
+    /// The same plan, then writes it.
+    Apply(ApplyArgs),
+    /// One workload's whole reasoning, or what a code means.
+    Explain(ExplainArgs),
+}
+
+/// `meshroll plan`.
+#[derive(Debug, Args)]
+pub struct PlanArgs {
+    /// What to look at.
+    #[command(flatten)]
+    pub input: InputArgs,
+    /// What to print.
+    #[command(flatten)]
+    pub output: OutputArgs,
+}
+
+/// `meshroll apply`.
+#[derive(Debug, Args)]
+pub struct ApplyArgs {
+    /// Where the restarts are written.
+    #[arg(long, value_enum, env = "MESHROLL_TO")]
+    pub to: Destination,
+    /// Write even when suspiciously much of the mesh is stale.
+    #[arg(long, env = "MESHROLL_ALLOW_LARGE")]
+    pub allow_large: bool,
+    /// What to look at.
+    #[command(flatten)]
+    pub input: InputArgs,
+    /// What to print.
+    #[command(flatten)]
+    pub output: OutputArgs,
+}
+
+/// Where `apply` writes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Destination {
+    /// The files of the work tree.
+    Worktree,
+    /// One commit on the branch `meshroll/<cluster>/<wave>`, made in the object store.
+    Branch,
+}
+
+/// `meshroll explain`.
+#[derive(Debug, Args)]
+pub struct ExplainArgs {
+    /// A workload as NAMESPACE/KIND/NAME, or a code of any output.
+    pub subject: String,
+    /// What to look at.
+    #[command(flatten)]
+    pub input: InputArgs,
+}
+
+/// What every verb looks at.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Input")]
+pub struct InputArgs {
+    /// The Git repository of rendered manifests.
+    #[arg(long, value_name = "DIR", default_value = ".", env = "MESHROLL_REPO")]
+    pub repo: PathBuf,
+    /// A directory of the repository that belongs to this cluster; repeatable.
+    #[arg(
+        long = "path",
+        value_name = "DIR",
+        env = "MESHROLL_PATH",
+        value_delimiter = ','
+    )]
+    pub paths: Vec<String>,
+    /// Read the manifests of this commit; the work tree by default, HEAD for `--to branch`.
+    #[arg(long, value_name = "REV", env = "MESHROLL_REV")]
+    pub rev: Option<String>,
+    /// The recorded cluster: what `kubectl get … -A -o json` prints; a file, a directory, or `-`;
+    /// repeatable.
+    ///
+    /// One list of everything, or several. meshroll looks at namespaces, nodes, pods, the
+    /// workload kinds and replicasets, services, configmaps, mutatingwebhookconfigurations,
+    /// poddisruptionbudgets, horizontalpodautoscalers and, where they are installed, proxyconfigs,
+    /// applications and appprojects of Argo CD, kustomizations and gitrepositories of Flux.
+    #[arg(
+        long = "snapshot",
+        value_name = "FILE|DIR|-",
+        env = "MESHROLL_SNAPSHOT"
+    )]
+    pub snapshots: Vec<PathBuf>,
+    /// Go on with what could be read of a broken snapshot.
+    #[arg(long, env = "MESHROLL_ALLOW_PARTIAL")]
+    pub allow_partial: bool,
+    /// The configuration; `meshroll.yaml` or `.github/meshroll.yaml` of the repository by default.
+    #[arg(long, value_name = "FILE", env = "MESHROLL_CONFIG")]
+    pub config: Option<PathBuf>,
+    /// Name of the cluster in the configuration and in branch names.
+    #[arg(
+        long,
+        value_name = "NAME",
+        default_value = "default",
+        env = "MESHROLL_CLUSTER"
+    )]
+    pub cluster: String,
+    /// Only workloads of this namespace; repeatable.
+    #[arg(
+        short,
+        long = "namespace",
+        value_name = "NAME",
+        env = "MESHROLL_NAMESPACE",
+        value_delimiter = ','
+    )]
+    pub namespaces: Vec<String>,
+    /// Only workloads with these labels, in kubectl's syntax.
+    #[arg(short = 'l', long, value_name = "SELECTOR", env = "MESHROLL_SELECTOR")]
+    pub selector: Option<String>,
+    /// The time to plan for, instead of the snapshot's own.
+    #[arg(long, value_name = "RFC3339", env = "MESHROLL_NOW")]
+    pub now: Option<jiff::Timestamp>,
+    /// Restart workloads once more that came back stale (`ineffective`).
+    #[arg(long, env = "MESHROLL_RETRY")]
+    pub retry: bool,
+    /// Leave out manifests of more bytes than this.
+    #[arg(long, value_name = "BYTES", default_value_t = crate::manifest::SIZE_LIMIT, env = "MESHROLL_MAX_FILE_SIZE")]
+    pub max_file_size: u64,
+}
+
+/// What `plan` and `apply` print.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Output")]
+pub struct OutputArgs {
+    /// What to print: FORMAT, or FORMAT=FILE; repeatable.
+    ///
+    /// The formats are table, wide, json, yaml, name, diff and markdown.
+    #[arg(
+        short,
+        long = "output",
+        value_name = "FORMAT[=FILE]",
+        default_value = "table",
+        env = "MESHROLL_OUTPUT"
+    )]
+    pub outputs: Vec<Output>,
+    /// List workloads that are not in the mesh, too.
+    #[arg(long, env = "MESHROLL_ALL")]
+    pub all: bool,
+    /// Exit with 2 when changes are due.
+    #[arg(long, env = "MESHROLL_DETAILED_EXITCODE")]
+    pub detailed_exitcode: bool,
+    /// Exit with 3 when something is manual, blocked, ineffective or unknown, or will not be
+    /// delivered.
+    #[arg(long, env = "MESHROLL_STRICT")]
+    pub strict: bool,
+}
+
+/// One `-o`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Output {
+    /// The format.
+    pub format: Format,
+    /// The file; none for standard output.
+    pub file: Option<PathBuf>,
+}
+
+impl std::str::FromStr for Output {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let (format, file) = match text.split_once('=') {
+            Some((_, "")) => return Err("the file's name is empty".into()),
+            Some((format, file)) => (format, Some(PathBuf::from(file))),
+            None => (text, None),
+        };
+        Ok(Self {
+            format: Format::from_str(format, false)?,
+            file,
+        })
+    }
+}

@@ -234,6 +234,38 @@ pub fn read_text(path: &Path) -> Result<String, FilesError> {
     })
 }
 
+/// Reads a file of the work tree; none where there is no such regular file.
+///
+/// # Errors
+///
+/// When it is there and cannot be read.
+pub fn read_if_present(root: &Path, path: &str) -> Result<Option<Vec<u8>>, FilesError> {
+    let on_disk = root.join(path);
+    if !on_disk
+        .symlink_metadata()
+        .is_ok_and(|metadata| metadata.is_file())
+    {
+        return Ok(None);
+    }
+    let read = fs::read(on_disk);
+    read.map(Some).map_err(|source| FilesError::Read {
+        path: path.to_owned(),
+        source,
+    })
+}
+
+/// Whether a path of the work tree is a directory, and no symbolic link on the way to it.
+#[must_use]
+pub fn is_directory(root: &Path, path: &str) -> bool {
+    let mut on_disk = root.to_owned();
+    path.split('/').filter(|part| !part.is_empty()).all(|part| {
+        on_disk.push(part);
+        on_disk
+            .symlink_metadata()
+            .is_ok_and(|metadata| metadata.is_dir())
+    })
+}
+
 /// Writes a file that the command line names.
 ///
 /// # Errors

@@ -79,6 +79,9 @@ pub enum GitError {
     },
 }
 
+/// Path and id of a manifest's blob.
+type ManifestBlob = (String, Oid);
+
 /// Mode of a symbolic link in a tree.
 const LINK: i32 = 0o120_000;
 /// Mode of an executable file in a tree.
@@ -223,7 +226,7 @@ impl GitRepository {
         &self,
         commit: Oid,
         paths: &[String],
-    ) -> Result<(Vec<(String, Oid)>, Vec<Diagnostic>), GitError> {
+    ) -> Result<(Vec<ManifestBlob>, Vec<Diagnostic>), GitError> {
         let tree = self
             .repository
             .find_commit(commit)
@@ -275,6 +278,44 @@ impl GitRepository {
             .find_blob(entry.id())
             .map_err(failed("reading a file"))?;
         Ok(Some(blob.content().to_owned()))
+    }
+
+    /// Whether a commit has a directory of this path; the empty path is the root.
+    ///
+    /// # Errors
+    ///
+    /// When the commit's tree cannot be read.
+    pub fn holds_directory(&self, commit: Oid, path: &str) -> Result<bool, GitError> {
+        let tree = self
+            .repository
+            .find_commit(commit)
+            .and_then(|commit| commit.tree());
+        let tree = tree.map_err(failed("reading the commit"))?;
+        let entry = tree.get_path(Path::new(path));
+        Ok(path.is_empty() || entry.is_ok_and(|entry| entry.kind() == Some(ObjectType::Tree)))
+    }
+
+    /// Paths of the files in which two commits differ.
+    ///
+    /// # Errors
+    ///
+    /// When a tree cannot be read.
+    pub fn changed_files(&self, old: Oid, new: Oid) -> Result<Vec<String>, GitError> {
+        let tree = |id| {
+            self.repository
+                .find_commit(id)
+                .and_then(|commit| commit.tree())
+        };
+        let diff = tree(old).and_then(|old| {
+            let new = tree(new)?;
+            self.repository
+                .diff_tree_to_tree(Some(&old), Some(&new), None)
+        });
+        let diff = diff.map_err(failed("comparing two commits"))?;
+        let path = |delta: git2::DiffDelta<'_>| {
+            Some(delta.new_file().path()?.to_string_lossy().into_owned())
+        };
+        Ok(diff.deltas().filter_map(path).collect())
     }
 
     /// The branch, if it exists and its tip is a single commit of ours on a commit of `base`'s

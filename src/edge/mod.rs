@@ -5,5 +5,5 @@
 
 pub mod files;
 pub mod git;
-pub mod snapshot_input;
+pub mod snapshot_file;
 pub mod terminal;

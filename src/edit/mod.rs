@@ -5,8 +5,22 @@
 //! but for the intended keys of the intended objects, and every other byte is equal
 //! (`design.md` §7, `spec/yaml.md`).
 
+mod block;
+mod file;
+mod flow;
+mod locate;
+mod obstacle;
+mod plan;
+mod proof;
+mod requests;
+mod splice;
+mod text;
 mod text_edit;
 
+#[cfg(test)]
+mod tests;
+
+pub use requests::plan_edits;
 pub use text_edit::{Replacement, TextEdit, TextEditError};
 
 use crate::diagnostic::Diagnostic;
@@ -79,8 +93,14 @@ pub struct FileOutcome {
 /// A request that cannot be proven is refused by itself; the others of the file go on.
 #[must_use]
 pub fn plan_file(
-    _file: &ManifestFile,
-    _requests: &[EditRequest<'_>],
+    file: &ManifestFile,
+    requests: &[EditRequest<'_>],
 ) -> (FileOutcome, Vec<Diagnostic>) {
-    (FileOutcome::default(), Vec::new())
+    let outcome = file::plan(file, requests);
+    let diagnostics = outcome
+        .refusals
+        .iter()
+        .map(|refusal| file::diagnostic(&file.path, requests, refusal))
+        .collect();
+    (outcome, diagnostics)
 }

@@ -20,7 +20,10 @@ pub(crate) fn manifests(files: &[(&str, &str)]) -> ManifestSet {
         })
         .collect();
     files.sort_by(|left, right| left.path.cmp(&right.path));
-    ManifestSet { files }
+    ManifestSet {
+        files,
+        ..ManifestSet::default()
+    }
 }
 
 fn objects(text: &str) -> Vec<Object> {

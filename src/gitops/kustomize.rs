@@ -194,6 +194,22 @@ impl<'a> Kustomizations<'a> {
         reached
     }
 
+    /// The directories with a kustomization in or below one, without those below another of them.
+    pub(super) fn topmost_within(&self, directory: &str) -> BTreeSet<&str> {
+        let mut tops: BTreeSet<&str> = BTreeSet::new();
+        let (first, end) = path::bounds(directory);
+        let below = self.by_directory.range(first..end);
+        let own = self.by_directory.get_key_value(directory);
+        for (at, read) in own.into_iter().chain(below) {
+            // A directory comes before everything below it, in order of name.
+            let is_below = path::ancestors(at).any(|above| tops.contains(above));
+            if !read.is_component && !is_below {
+                tops.insert(at);
+            }
+        }
+        tops
+    }
+
     /// The nearest directory above a file that has a kustomization.
     pub(super) fn above<'p>(&self, file: &'p str) -> Option<&'p str> {
         path::ancestors(file).find(|directory| self.is_at(directory))

@@ -3,50 +3,45 @@
 //!
 //! The rules are those of `spec/gitops.md` §1 and §2.
 
+mod argo_cd;
+mod blocker;
+mod carrier;
 #[cfg(test)]
 pub(crate) mod fixture;
+mod flux;
+mod generated;
+mod helm;
 mod kustomize;
 mod origin;
 mod ownership;
 mod path;
 mod placement;
+mod revision;
+mod rival;
 #[cfg(test)]
 mod tests;
+mod written;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use jiff::Timestamp;
 
+pub use blocker::{Blocker, BlockerCode};
+
 use crate::config::Policy;
-use crate::diagnostic::{Diagnostic, codes};
+use crate::diagnostic::{Diagnostic, DiagnosticCode};
 use crate::manifest::{ManifestFile, ManifestSet, Object};
 use crate::reason::Reason;
 use crate::snapshot::ClusterSnapshot;
+use argo_cd::Settings;
+use carrier::Carrier;
+use generated::Generated;
 use kustomize::Kustomizations;
-use placement::Placements;
-
-codes! {
-    /// What keeps a commit from reaching the cluster.
-    pub enum BlockerCode {
-        ManualSync = "manual-sync": "The Application does not sync by itself: somebody must press Sync.",
-    }
-}
-
-/// Something that keeps a commit from reaching the cluster.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Blocker {
-    /// The stable code.
-    pub code: BlockerCode,
-    /// The object that causes it: `Application argocd/shop`.
-    pub object: String,
-    /// The field of it that causes it.
-    pub field: String,
-    /// What is the case and what to do about it.
-    pub message: String,
-}
+use ownership::Ownership;
+use placement::{Placements, Root};
 
 /// The engine that delivers a file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Engine {
     /// Argo CD.
     ArgoCd,
@@ -74,6 +69,9 @@ pub struct Delivery {
     pub name: String,
     /// What keeps a commit from arriving, sorted.
     pub blockers: Vec<Blocker>,
+    /// Keys that the engine never changes in the live object, though the restart arrives: their
+    /// live values say nothing about what was delivered. Sorted.
+    pub withheld: Vec<String>,
 }
 
 /// Where a live workload comes from.
@@ -105,7 +103,18 @@ pub struct Origin<'a> {
 #[derive(Debug)]
 pub struct DeliveryMap<'a> {
     manifests: &'a ManifestSet,
+    snapshot: &'a ClusterSnapshot,
+    policy: &'a Policy,
+    now: Timestamp,
+    settings: Settings<'a>,
+    carriers: Vec<Carrier<'a>>,
+    /// Carriers by `namespace/name` and by name.
+    by_name: HashMap<(Engine, String), Vec<usize>>,
+    ownership: Ownership,
     placements: Placements,
+    generated: Generated,
+    /// Files of HelmReleases by namespace and name.
+    releases: HashMap<(&'a str, &'a str), &'a str>,
 }
 
 impl<'a> DeliveryMap<'a> {
@@ -132,23 +141,162 @@ impl<'a> DeliveryMap<'a> {
     pub fn in_repository(
         manifests: &'a ManifestSet,
         paths: &[String],
-        _snapshot: &'a ClusterSnapshot,
-        _policy: &'a Policy,
-        _now: Timestamp,
+        snapshot: &'a ClusterSnapshot,
+        policy: &'a Policy,
+        now: Timestamp,
     ) -> (Self, Vec<Diagnostic>) {
         let kustomizations = Kustomizations::new(manifests);
-        let mut placements = Placements::default();
-        placement::add_implicit(
-            &mut placements,
-            manifests,
-            &kustomizations,
-            &BTreeSet::new(),
-            paths,
-        );
+        let settings = Settings::new(snapshot);
+        let (carriers, unchecked) =
+            carrier::carriers(manifests, snapshot, &kustomizations, &settings, now);
+        let placements = placements(manifests, paths, &kustomizations, &carriers);
+        let ownership = Ownership::new(snapshot, &settings);
         let map = Self {
             manifests,
+            snapshot,
+            policy,
+            now,
+            generated: Generated::new(manifests, &policy.generated),
+            releases: releases(manifests),
+            settings,
+            by_name: by_name(&carriers),
+            carriers,
+            ownership,
             placements,
         };
-        (map, Vec::new())
+        let mut diagnostics = map.unchecked(unchecked);
+        diagnostics.extend(map.unclear_repositories());
+        diagnostics.extend(rival::rivals(snapshot));
+        (map, diagnostics)
     }
+
+    /// One diagnostic for each engine of which objects are missing.
+    fn unchecked(&self, unchecked: Vec<String>) -> Vec<Diagnostic> {
+        let mut diagnostics: Vec<Diagnostic> = unchecked
+            .into_iter()
+            .map(|message| Diagnostic::info(DiagnosticCode::NotChecked, message))
+            .collect();
+        for (engine, kinds) in [
+            (Engine::ArgoCd, "applications,appprojects,applicationsets"),
+            (Engine::Flux, "kustomizations,gitrepositories,helmreleases"),
+        ] {
+            let missing = self.missing(engine);
+            let Some(first) = missing.first() else {
+                continue;
+            };
+            let more = match missing.len() {
+                1 => String::new(),
+                several => format!(" and {} more", several - 1),
+            };
+            let message = format!(
+                "{first}{more} delivers workloads and is not in the snapshot: whether anything \
+                 blocks delivery was not checked"
+            );
+            let hint = format!("add `kubectl get {kinds} -A -o json` to the snapshot");
+            diagnostics.push(Diagnostic::warning(DiagnosticCode::NotChecked, message).hint(hint));
+        }
+        let has_applications = self.carriers.iter().any(|c| c.engine() == Engine::ArgoCd);
+        if has_applications {
+            if !self.settings.has_config() {
+                let message = "ConfigMap argocd-cm is not in the snapshot: rules about ignored \
+                               differences, exclusions and tracking were not checked";
+                diagnostics.push(Diagnostic::info(DiagnosticCode::NotChecked, message));
+            }
+            let message = "cluster Secrets of Argo CD are never read: whether one of them skips \
+                           reconciliation was not checked";
+            diagnostics.push(Diagnostic::info(DiagnosticCode::NotChecked, message));
+        }
+        diagnostics
+    }
+
+    /// Files that sources of different repositories have in common by name.
+    fn unclear_repositories(&self) -> Vec<Diagnostic> {
+        let mut pairs: BTreeSet<(String, String)> = BTreeSet::new();
+        for (file, index) in self.manifests.files.iter().zip(0..) {
+            for object in 0..file.objects.len() {
+                let roots = self.placements.of_object(index, object);
+                let roots = roots.filter_map(|placement| self.placements.root(placement));
+                let named: BTreeSet<(&str, usize)> = roots
+                    .filter_map(|root| Some((root.repository.as_deref()?, root.carrier?)))
+                    .collect();
+                let Some((first, carrier)) = named.first() else {
+                    continue;
+                };
+                if let Some((_, other)) = named.iter().find(|(other, _)| other != first) {
+                    let name = |number: &usize| {
+                        self.carriers
+                            .get(*number)
+                            .map_or_else(String::new, Carrier::display)
+                    };
+                    pairs.insert((name(carrier), name(other)));
+                }
+            }
+        }
+        let diagnostic = |(one, other): (String, String)| {
+            let message = format!(
+                "{one} and {other} read the same path of different repositories: which of them \
+                 reads this one cannot be told"
+            );
+            Diagnostic::warning(DiagnosticCode::DeliveryUnknown, message)
+        };
+        pairs.into_iter().map(diagnostic).collect()
+    }
+}
+
+/// Everything that the carriers render, then what no carrier accounts for.
+fn placements(
+    manifests: &ManifestSet,
+    paths: &[String],
+    kustomizations: &Kustomizations<'_>,
+    carriers: &[Carrier<'_>],
+) -> Placements {
+    let mut placements = Placements::default();
+    let mut accounted = BTreeSet::new();
+    for (number, carrier) in carriers.iter().enumerate() {
+        let destination = if carrier::is_ours(carrier, paths) {
+            carrier.destination()
+        } else {
+            format!("another cluster ({})", carrier.file.unwrap_or_default())
+        };
+        for (repository, items) in carrier.renders(manifests, kustomizations) {
+            let root = Root {
+                carrier: Some(number),
+                destination: destination.clone(),
+                repository,
+                certain: true,
+            };
+            placements.add(manifests, root, items, carrier.namespace_of_objects());
+        }
+        accounted.extend(carrier.reach(kustomizations));
+    }
+    placement::add_implicit(
+        &mut placements,
+        manifests,
+        kustomizations,
+        &accounted,
+        paths,
+    );
+    placements
+}
+
+fn releases(manifests: &ManifestSet) -> HashMap<(&str, &str), &str> {
+    carrier::in_git(manifests, flux::HELM_GROUP, "HelmRelease")
+        .map(|(file, object, _)| {
+            let reference = &object.reference;
+            ((&*reference.namespace, &*reference.name), file)
+        })
+        .collect()
+}
+
+fn by_name(carriers: &[Carrier<'_>]) -> HashMap<(Engine, String), Vec<usize>> {
+    let mut by_name: HashMap<(Engine, String), Vec<usize>> = HashMap::new();
+    for (number, carrier) in carriers.iter().enumerate() {
+        let full = (carrier.engine(), carrier.display_name());
+        let short = (carrier.engine(), carrier.name().to_owned());
+        if full != short {
+            by_name.entry(full).or_default().push(number);
+        }
+        by_name.entry(short).or_default().push(number);
+    }
+    by_name
 }

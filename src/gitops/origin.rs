@@ -2,10 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use super::ownership::{self, Owner};
-use super::placement::{Placement, object};
-use super::{Delivery, DeliveryMap, Engine, Origin, Source};
-use crate::manifest::ObjectRef;
+use super::argo_cd::{self, SourceKind};
+use super::carrier::{Carrier, EngineObject};
+use super::ownership::{InstanceName, Owner};
+use super::placement::{Placement, is_template, object};
+use super::written::written;
+use super::{Delivery, DeliveryMap, Engine, Origin, Source, flux, helm, ownership};
+use crate::manifest::{ManifestFile, Object, ObjectRef, StringMap};
 use crate::reason::{Reason, ReasonCode};
 use crate::rollout::Member;
 
@@ -13,42 +16,114 @@ impl<'a> DeliveryMap<'a> {
     /// Where a live workload comes from.
     #[must_use]
     pub fn origin(&self, member: &Member<'_>) -> Origin<'a> {
-        let owner = ownership::metadata(member)
-            .and_then(|metadata| ownership::owner(&member.reference, metadata));
-        let found = self.candidates(&member.reference, owner.as_ref());
+        let owner = self.ownership.of(member);
+        let carrier = owner.as_ref().and_then(|owner| self.carrier_of(owner));
+        let found = self.candidates(&member.reference, owner.as_ref(), carrier);
         let source = match found.as_slice() {
-            [] => Source::Elsewhere(self.not_in_git(&member.reference, owner.as_ref())),
+            [] => Source::Elsewhere(self.elsewhere(member, owner.as_ref(), carrier)),
             [placement] => self.source(placement),
             several => Source::Elsewhere(self.ambiguous(several)),
         };
+        let carrier = carrier.or_else(|| self.placements.root(found.first()?)?.carrier);
         Origin {
+            delivery: self.delivery(member, owner.as_ref(), carrier, &source),
             source,
-            delivery: delivery(owner.as_ref()),
         }
     }
 
+    /// The carrier that a mark names.
+    fn carrier_of(&self, owner: &Owner) -> Option<usize> {
+        match owner {
+            Owner::Application(instance) => self.application(instance),
+            Owner::Kustomization { namespace, name } => {
+                self.carrier(Engine::Flux, Some(namespace), name)
+            }
+            Owner::HelmRelease { .. } | Owner::Release { .. } => None,
+        }
+    }
+
+    /// An Application without a namespace in its instance name stands in Argo CD's own.
+    fn application(&self, instance: &InstanceName) -> Option<usize> {
+        let namespace = instance.namespace.as_deref().or(self.settings.namespace);
+        self.carrier(Engine::ArgoCd, namespace, &instance.name)
+            .or_else(|| {
+                instance.namespace.is_none().then_some(())?;
+                self.carrier(Engine::ArgoCd, None, &instance.name)
+            })
+    }
+
+    /// The one carrier of this name; none where there are several.
+    fn carrier(&self, engine: Engine, namespace: Option<&str>, name: &str) -> Option<usize> {
+        let key = match namespace {
+            Some(namespace) => format!("{namespace}/{name}"),
+            None => name.to_owned(),
+        };
+        match self.by_name.get(&(engine, key))?.as_slice() {
+            [only] => Some(*only),
+            _ => None,
+        }
+    }
+
+    /// Names of the objects of an engine that live workloads name and the snapshot lacks, sorted.
+    pub(super) fn missing(&self, engine: Engine) -> Vec<String> {
+        let mut missing = BTreeSet::new();
+        for live in &self.snapshot.workloads {
+            let owner = self.ownership.by_marks(&live.reference, &live.metadata);
+            let name = match (&owner, engine) {
+                (Some(Owner::Application(instance)), Engine::ArgoCd) => {
+                    format!("Application {}", instance.display())
+                }
+                (Some(Owner::Kustomization { namespace, name }), Engine::Flux) => {
+                    format!("Kustomization {namespace}/{name}")
+                }
+                _ => continue,
+            };
+            let carrier = owner.and_then(|owner| self.carrier_of(&owner));
+            let live = carrier.and_then(|number| self.carriers.get(number));
+            if live.is_none_or(|carrier| carrier.file.is_some()) {
+                missing.insert(name);
+            }
+        }
+        missing.into_iter().collect()
+    }
+
     /// The placements that make a live object, one for each object of a file.
-    fn candidates(&self, reference: &ObjectRef, owner: Option<&Owner>) -> Vec<&Placement> {
+    ///
+    /// Where the engine's object is known, only what it renders counts.
+    fn candidates(
+        &self,
+        reference: &ObjectRef,
+        owner: Option<&Owner>,
+        carrier: Option<usize>,
+    ) -> Vec<&Placement> {
+        if matches!(owner, Some(Owner::HelmRelease { .. })) {
+            return Vec::new();
+        }
         let mut seen = BTreeSet::new();
         let mut found: Vec<&Placement> = self
             .placements
             .named(reference)
             .filter(|placement| placement.namespace == reference.namespace)
-            .filter(|placement| self.is_ours(placement) && self.is_read(placement, owner))
-            .filter(|placement| seen.insert((placement.file, placement.object)))
+            .filter(|placement| self.is_candidate(placement, carrier))
+            .filter(|placement| self.is_read(placement, owner))
             .collect();
         if found.iter().any(|placement| self.is_certain(placement)) {
             found.retain(|placement| self.is_certain(placement));
         } else if owner.is_none() {
             found.clear();
         }
+        found.retain(|placement| seen.insert((placement.file, placement.object)));
         found
     }
 
-    fn is_ours(&self, placement: &Placement) -> bool {
-        self.placements
-            .root(placement)
-            .is_some_and(|root| root.destination.is_empty())
+    fn is_candidate(&self, placement: &Placement, carrier: Option<usize>) -> bool {
+        let Some(root) = self.placements.root(placement) else {
+            return false;
+        };
+        match carrier {
+            Some(number) => root.carrier == Some(number),
+            None => root.destination.is_empty(),
+        }
     }
 
     fn is_certain(&self, placement: &Placement) -> bool {
@@ -83,29 +158,47 @@ impl<'a> DeliveryMap<'a> {
     }
 
     /// Why a manifest that makes the object must not be edited.
-    fn refusal(
-        &self,
-        placement: &Placement,
-        file: &crate::manifest::ManifestFile,
-    ) -> Option<Reason> {
+    fn refusal(&self, placement: &Placement, file: &ManifestFile) -> Option<Reason> {
+        if let Some(reason) = self.generated(placement, file) {
+            return Some(reason);
+        }
+        let repository = self.placements.root(placement)?.repository.as_deref();
         let places = self
             .placements
-            .destinations(placement.file, placement.object);
-        if places.len() > 1 {
-            let elsewhere: Vec<String> = places
-                .iter()
-                .map(|(cluster, namespace, name)| destination(cluster, namespace, name))
-                .collect();
-            let message = format!(
-                "{} makes {} objects ({}), so an edit would restart them all: give this one a \
-                 patch of its own",
-                file.path,
-                places.len(),
-                elsewhere.join(", ")
-            );
-            return Some(Reason::new(ReasonCode::SharedManifest, message));
+            .destinations(placement.file, placement.object, repository);
+        if places.len() < 2 {
+            return None;
         }
-        None
+        let shown: Vec<String> = places
+            .iter()
+            .map(|(cluster, namespace, name)| destination(cluster, namespace, name))
+            .collect();
+        let message = format!(
+            "{} makes {} objects ({}), so an edit would restart them all: give this one a patch \
+             of its own",
+            file.path,
+            places.len(),
+            shown.join(", ")
+        );
+        Some(Reason::new(ReasonCode::SharedManifest, message))
+    }
+
+    fn generated(&self, placement: &Placement, file: &ManifestFile) -> Option<Reason> {
+        let by = self.generated.by(&file.path)?;
+        let number = self
+            .placements
+            .root(placement)
+            .and_then(|root| root.carrier);
+        let carrier = number.and_then(|number| self.carriers.get(number));
+        let instead = match carrier {
+            Some(carrier) => format!("edit what it is made from: {}", carrier.reads()),
+            None => "edit what it is made from".to_owned(),
+        };
+        let message = format!(
+            "{}: {by}, so the next run drops an edit; {instead}",
+            file.path
+        );
+        Some(Reason::new(ReasonCode::GeneratedManifest, message))
     }
 
     fn ambiguous(&self, several: &[&Placement]) -> Reason {
@@ -126,31 +219,196 @@ impl<'a> DeliveryMap<'a> {
         Reason::new(ReasonCode::AmbiguousManifest, message)
     }
 
-    fn not_in_git(&self, reference: &ObjectRef, owner: Option<&Owner>) -> Reason {
-        if let Some(Owner::HelmRelease { namespace, name } | Owner::Release { namespace, name }) =
-            owner
-        {
-            let message = format!("the Helm release {namespace}/{name} renders it");
-            return Reason::new(ReasonCode::HelmRelease, message);
+    /// Why no manifest makes a live object.
+    fn elsewhere(
+        &self,
+        member: &Member<'_>,
+        owner: Option<&Owner>,
+        carrier: Option<usize>,
+    ) -> Reason {
+        let reference = &member.reference;
+        if let Some(reason) = self.helm(member, owner, carrier) {
+            return reason;
+        }
+        if let Some(reason) = self.generated_copy(reference) {
+            return reason;
+        }
+        if let Some(reason) = self.template_of(reference) {
+            return reason;
         }
         let mut message = format!("no manifest in the repository makes {reference}");
+        if let Some(carrier) = carrier.and_then(|number| self.carriers.get(number)) {
+            let (display, reads) = (carrier.display(), carrier.reads());
+            message = format!("{display} delivers it from {reads}, and no manifest there makes it");
+        }
         if let Some(near) = self.nearest(reference) {
             message.push_str(&near);
         }
         Reason::new(ReasonCode::NotInGit, message)
     }
 
-    /// The manifest that comes nearest: the same kind and name in another namespace.
+    fn helm(
+        &self,
+        member: &Member<'_>,
+        owner: Option<&Owner>,
+        carrier: Option<usize>,
+    ) -> Option<Reason> {
+        let (reference, keys) = (&member.reference, &self.policy.annotations);
+        let message = match owner? {
+            Owner::HelmRelease { namespace, name } => {
+                let patches = helm::post_renderer(reference, &member.api_version, keys, self.now);
+                let file = self.releases.get(&(&**namespace, &**name));
+                let file = file.map_or(String::new(), |file| format!(" ({file})"));
+                format!(
+                    "HelmRelease {namespace}/{name}{file} renders it: add to its spec \
+                     `postRenderers: {patches}`, or the pod annotation to its values"
+                )
+            }
+            Owner::Release { namespace, name } => format!(
+                "the Helm release {namespace}/{name} renders it, and no engine delivers it: run \
+                 `{}`",
+                helm::rollout_restart(reference)
+            ),
+            Owner::Application(_) => {
+                let carrier = self.carriers.get(carrier?)?;
+                let display = carrier.display();
+                let values = helm::values(keys, self.now);
+                match carrier.renders_elsewhere()? {
+                    SourceKind::Plugin => format!(
+                        "a plugin renders it for {display}: add the pod annotation to what it \
+                         reads, {}",
+                        carrier.reads()
+                    ),
+                    _ => format!(
+                        "{display} renders it with Helm from {}: add the pod annotation to its \
+                         values, in most charts `{values}`",
+                        carrier.reads()
+                    ),
+                }
+            }
+            Owner::Kustomization { .. } => return None,
+        };
+        Some(Reason::new(ReasonCode::HelmRelease, message))
+    }
+
+    /// A generated copy of the object: the reason to give when what it is made from is not here.
+    fn generated_copy(&self, reference: &ObjectRef) -> Option<Reason> {
+        self.placements
+            .named(reference)
+            .filter(|placement| placement.namespace == reference.namespace)
+            .find_map(|placement| {
+                let file = self.manifests.files.get(placement.file)?;
+                self.generated(placement, file)
+            })
+    }
+
+    /// A manifest whose name would be this object's once its variables are filled in.
+    fn template_of(&self, reference: &ObjectRef) -> Option<Reason> {
+        let placement = self.placements.templated().find(|placement| {
+            let object = object(self.manifests, placement.file, placement.object);
+            let same_kind = object.is_some_and(|object| {
+                object.reference.group == reference.group && object.reference.kind == reference.kind
+            });
+            same_kind
+                && may_become(&placement.name, &reference.name)
+                && (may_become(&placement.namespace, &reference.namespace)
+                    || placement.namespace == reference.namespace)
+        })?;
+        let file = self.manifests.files.get(placement.file)?;
+        let message = format!(
+            "{} makes it from a template ({}/{}), whose values are not in the repository: add the \
+             pod annotation there by hand",
+            file.path, placement.namespace, placement.name
+        );
+        Some(Reason::new(ReasonCode::TemplatedManifest, message))
+    }
+
+    /// The manifest that comes nearest: the same kind and name in another namespace, or one that
+    /// nothing is known to apply.
     fn nearest(&self, reference: &ObjectRef) -> Option<String> {
         let near = self.placements.named(reference).min_by_key(|placement| {
             let file = self.manifests.files.get(placement.file);
             (file.map(|file| file.path.as_str()), placement.object)
         })?;
-        let file = self.manifests.files.get(near.file)?;
-        Some(format!(
-            "; {} makes one of that name in namespace {}",
-            file.path, near.namespace
-        ))
+        let file = &self.manifests.files.get(near.file)?.path;
+        if near.namespace != reference.namespace {
+            let namespace = &near.namespace;
+            return Some(format!(
+                "; {file} makes one of that name in namespace {namespace}"
+            ));
+        }
+        Some(if self.is_certain(near) {
+            format!("; {file} holds it, and something else applies that")
+        } else {
+            format!("; {file} holds it, and the kustomization above does not list that")
+        })
+    }
+
+    /// The engine and its object, with everything that blocks this workload.
+    fn delivery(
+        &self,
+        member: &Member<'_>,
+        owner: Option<&Owner>,
+        carrier: Option<usize>,
+        source: &Source<'a>,
+    ) -> Option<Delivery> {
+        let Some(carrier) = carrier.and_then(|number| self.carriers.get(number)) else {
+            return unknown_carrier(owner?);
+        };
+        let manifest = match source {
+            Source::Manifest { file, object, .. } => Some((*file, *object)),
+            Source::Elsewhere(_) => None,
+        };
+        let (blockers, withheld) = self.blockers(member, carrier, manifest);
+        let mut delivery = Delivery {
+            engine: carrier.engine(),
+            name: carrier.display_name(),
+            blockers,
+            withheld,
+        };
+        delivery.blockers.extend_from_slice(&carrier.blockers);
+        delivery.blockers.sort();
+        delivery.blockers.dedup();
+        Some(delivery)
+    }
+
+    /// What blocks one object, and which of its keys never arrive.
+    fn blockers(
+        &self,
+        member: &Member<'_>,
+        carrier: &Carrier<'_>,
+        manifest: Option<(&ManifestFile, &Object)>,
+    ) -> (Vec<super::Blocker>, Vec<String>) {
+        let empty = StringMap::new();
+        let live = ownership::metadata(member);
+        let fields = written(member.kind(), &self.policy.annotations);
+        match &carrier.object {
+            EngineObject::Application(application) => {
+                let live = live.map_or(&empty, |live| &live.annotations);
+                let target = argo_cd::Target {
+                    reference: &member.reference,
+                    annotations: manifest.map_or(live, |(_, object)| &object.annotations),
+                    file: manifest.map(|(file, _)| file.path.as_str()),
+                };
+                let mut blockers =
+                    argo_cd::for_object(application, &self.settings, &carrier.sources, &target);
+                let ignored =
+                    argo_cd::ignored(application, &self.settings, &member.reference, &fields);
+                blockers.extend(ignored.blocker);
+                (blockers, ignored.withheld)
+            }
+            EngineObject::Kustomization(kustomization) => {
+                let live = live
+                    .into_iter()
+                    .flat_map(|live| [&live.labels, &live.annotations]);
+                let written = manifest
+                    .into_iter()
+                    .flat_map(|(_, object)| [&object.labels, &object.annotations]);
+                let marks: Vec<&StringMap> = live.chain(written).collect();
+                let blockers = flux::for_object(kustomization, &member.reference, &marks, &fields);
+                (blockers, Vec::new())
+            }
+        }
     }
 }
 
@@ -162,9 +420,42 @@ fn destination(cluster: &str, namespace: &str, name: &str) -> String {
     }
 }
 
-/// The engine and its object, by the live object's own marks.
-fn delivery(owner: Option<&Owner>) -> Option<Delivery> {
-    let (engine, name) = match owner? {
+/// Whether a template of a name can become a name: what stands outside of its variables is there,
+/// in order.
+fn may_become(template: &str, name: &str) -> bool {
+    if !is_template(template) {
+        return template == name;
+    }
+    let mut rest = template;
+    let mut left = name;
+    let mut is_first = true;
+    loop {
+        let open = rest.find("${").into_iter().chain(rest.find("{{")).min();
+        let literal = open.map_or(rest, |open| rest.split_at(open).0);
+        if open.is_none() {
+            return if is_first {
+                left == literal
+            } else {
+                left.ends_with(literal)
+            };
+        }
+        match left.find(literal) {
+            Some(0) => {}
+            Some(_) if !is_first => {}
+            _ => return false,
+        }
+        left = left.split_once(literal).map_or(left, |(_, after)| after);
+        is_first = false;
+        let Some((_, after)) = rest.split_at(open.unwrap_or_default()).1.split_once('}') else {
+            return true;
+        };
+        rest = after.trim_start_matches('}');
+    }
+}
+
+/// The engine and its object by name alone.
+fn unknown_carrier(owner: &Owner) -> Option<Delivery> {
+    let (engine, name) = match owner {
         Owner::Application(instance) => (Engine::ArgoCd, instance.display()),
         Owner::Kustomization { namespace, name } | Owner::HelmRelease { namespace, name } => {
             (Engine::Flux, format!("{namespace}/{name}"))
@@ -175,5 +466,6 @@ fn delivery(owner: Option<&Owner>) -> Option<Delivery> {
         engine,
         name,
         blockers: Vec::new(),
+        withheld: Vec::new(),
     })
 }

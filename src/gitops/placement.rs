@@ -39,6 +39,8 @@ pub(super) struct Root {
     pub(super) carrier: Option<usize>,
     /// Which cluster it applies to: empty for this one.
     pub(super) destination: String,
+    /// Which repository it reads, as far as it is known.
+    pub(super) repository: Option<String>,
     /// Whether it certainly applies anything: a file that a kustomization above it leaves out does
     /// not count as applied.
     pub(super) certain: bool,
@@ -112,13 +114,25 @@ impl Placements {
         self.roots.get(placement.root)
     }
 
-    /// The distinct places where one object of a file lands: cluster, namespace, name.
-    pub(super) fn destinations(&self, file: usize, object: usize) -> BTreeSet<(&str, &str, &str)> {
+    /// The distinct places where one object of a file lands: cluster, namespace, name. A root that
+    /// reads another repository than this one has a path in common with it, and nothing else.
+    pub(super) fn destinations(
+        &self,
+        file: usize,
+        object: usize,
+        repository: Option<&str>,
+    ) -> BTreeSet<(&str, &str, &str)> {
+        let is_same = |root: &Root| match (root.repository.as_deref(), repository) {
+            (Some(other), Some(own)) => other == own,
+            _ => true,
+        };
         self.of_object(file, object)
             .filter_map(|placement| {
-                let root = self.root(placement)?;
+                let root = self
+                    .root(placement)
+                    .filter(|root| root.certain && is_same(root))?;
                 let cluster = root.destination.as_str();
-                root.certain.then_some((
+                Some((
                     cluster,
                     placement.namespace.as_str(),
                     placement.name.as_str(),
@@ -126,6 +140,18 @@ impl Placements {
             })
             .collect()
     }
+
+    /// Placements whose name or namespace is still a template.
+    pub(super) fn templated(&self) -> impl Iterator<Item = &Placement> {
+        self.all
+            .iter()
+            .filter(|placement| is_template(&placement.name) || is_template(&placement.namespace))
+    }
+}
+
+/// Whether a name waits for a value.
+pub(super) fn is_template(name: &str) -> bool {
+    name.contains("${") || name.contains("{{")
 }
 
 /// The group without its history: Deployments were in `extensions` once.
@@ -170,6 +196,7 @@ pub(super) fn add_implicit(
     for at in roots {
         let root = Root {
             carrier: None,
+            repository: None,
             destination: destination(at),
             certain: true,
         };
@@ -196,6 +223,7 @@ pub(super) fn add_implicit(
     for ((destination, certain), items) in plain {
         let root = Root {
             carrier: None,
+            repository: None,
             destination,
             certain,
         };

@@ -6,7 +6,8 @@
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
-use super::pod::{PodSpec, PodTemplate, StringMap, TemplateMetadata};
+use super::StringMap;
+use super::pod::{PodSpec, PodTemplate, TemplateMetadata};
 
 /// A pod template, and the fields of it that could not be read.
 pub(crate) fn pod_template(value: Value) -> (PodTemplate, Vec<String>) {

@@ -11,18 +11,18 @@ mod document;
 mod file;
 mod kind;
 mod lenient;
-mod object;
+pub(crate) mod object;
 mod object_ref;
 mod path;
 mod pod;
-mod reader;
-mod scalar;
+pub(crate) mod reader;
+pub(crate) mod scalar;
 mod screen;
-mod stream;
+pub(crate) mod stream;
 mod string_map;
 mod template;
-mod tree;
-mod value;
+pub(crate) mod tree;
+pub(crate) mod value;
 
 #[cfg(test)]
 mod tests;

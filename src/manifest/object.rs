@@ -135,6 +135,10 @@ impl Source<'_, '_> {
         };
         let line = self.tree.node(id).line;
         let is_nameless = reference.name.is_empty() && role != Role::Configuration;
+        if is_nameless && is_generated_name(self.tree, id) {
+            // `kubectl create` makes a new object of it each time: it is nobody's manifest.
+            return;
+        }
         if is_nameless {
             let kind = &reference.kind;
             found
@@ -233,6 +237,10 @@ impl Source<'_, '_> {
         Diagnostic::warning(DiagnosticCode::ManifestInvalid, message)
             .at(Location::line(self.path, line))
     }
+}
+
+fn is_generated_name(tree: &Tree<'_>, id: NodeId) -> bool {
+    lookup(tree, id, "metadata").is_some_and(|id| lookup(tree, id, "generateName").is_some())
 }
 
 /// The contents of an object, before it is put together.

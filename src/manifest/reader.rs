@@ -206,7 +206,8 @@ fn not_utf8(text: &[u8], valid: usize, origin: Origin) -> TreeError {
 /// A diagnostic for a document that looks like a manifest; anything else may be broken in peace.
 fn unparsable(path: &str, bytes: &[u8], error: TreeError) -> Option<Diagnostic> {
     let has = |needle: &[u8]| memchr::memmem::find(bytes, needle).is_some();
-    if !(has(b"apiVersion") && has(b"kind")) && !kind::is_kustomization_file(path) {
+    let looks_like_one = has(b"apiVersion") && has(b"kind");
+    if !looks_like_one && !kind::is_kustomization_file(path) {
         return None;
     }
     let location = Location {

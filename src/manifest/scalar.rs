@@ -24,7 +24,7 @@ pub(crate) fn is_plain_string(text: &str) -> bool {
     let safe = |byte: u8| byte.is_ascii_alphanumeric() || b"./_-~+".contains(&byte);
     first.is_some_and(|byte| byte.is_ascii_alphanumeric() || b"./_".contains(byte))
         && text.bytes().all(safe)
-        && text != "."
+        && text.bytes().any(|byte| byte.is_ascii_alphanumeric())
         && plain(text).is_string()
         && !looks_like_a_date(text)
 }

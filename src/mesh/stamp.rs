@@ -22,6 +22,19 @@ pub struct Stamp {
 }
 
 impl Stamp {
+    /// The stamp of a restart that removes the sidecar: it has no version and no revision, and the
+    /// hash is that of `{"presence":false}`.
+    #[must_use]
+    pub fn removal() -> Self {
+        Self {
+            version: None,
+            revision: "none".to_owned(),
+            scheme: 1,
+            hash: "13b878".to_owned(),
+            attempt: 1,
+        }
+    }
+
     /// Whether both name the same sidecar, whatever the attempt.
     #[must_use]
     pub fn same_target(&self, other: &Self) -> bool {

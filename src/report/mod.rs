@@ -1,1 +1,119 @@
-//! .
+//! Reports: the plan as table, JSON, YAML, names, diff and Markdown.
+//!
+//! Everything that is printed comes from a repository or a cluster and is untrusted: each format
+//! escapes it in its own way (`spec/threats.md` T12-T14).
+
+mod diff;
+mod escape;
+mod explain;
+mod json;
+mod markdown;
+mod table;
+
+use jiff::Timestamp;
+
+pub use escape::{for_terminal, for_workflow_command};
+pub use explain::{code as explain_code, workload as explain_workload};
+
+use crate::diagnostic::Diagnostic;
+use crate::edit::FileEdit;
+use crate::manifest::ManifestSet;
+use crate::mesh::Mesh;
+use crate::wave::RestartPlan;
+
+/// A format of `-o`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Format {
+    /// One line a workload.
+    Table,
+    /// The same, with more columns.
+    Wide,
+    /// Plan JSON, version 1.
+    Json,
+    /// The same as YAML.
+    Yaml,
+    /// `NAMESPACE/KIND/NAME` of every workload that this plan restarts, one a line.
+    Name,
+    /// The unified diff of the edits.
+    Diff,
+    /// Markdown for job summaries and pull requests.
+    Markdown,
+}
+
+/// Everything that a report may say.
+#[derive(Clone, Copy)]
+pub struct Report<'a> {
+    /// The plan.
+    pub plan: &'a RestartPlan<'a>,
+    /// Its edits, sorted by path.
+    pub edits: &'a [FileEdit],
+    /// The manifests that they edit.
+    pub manifests: &'a ManifestSet,
+    /// The mesh.
+    pub mesh: &'a Mesh,
+    /// What was wrong with the input, sorted.
+    pub diagnostics: &'a [Diagnostic],
+    /// What the plan was made from.
+    pub snapshot: SnapshotSummary<'a>,
+    /// What was written; none for `plan`.
+    pub written: Option<&'a Written>,
+    /// Whether workloads outside the mesh are listed.
+    pub all: bool,
+    /// Whether to colour.
+    pub color: bool,
+}
+
+/// The snapshot in one line.
+#[derive(Debug, Clone, Copy)]
+pub struct SnapshotSummary<'a> {
+    /// Name of the cluster.
+    pub cluster: &'a str,
+    /// When it was taken, if that is known.
+    pub captured_at: Option<Timestamp>,
+    /// How many pods it holds.
+    pub pods: usize,
+}
+
+/// What `apply` wrote.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Written {
+    /// Files of the work tree.
+    Worktree,
+    /// A commit on a branch, or nothing where the branch already had it.
+    Branch {
+        /// Short name of the branch.
+        branch: String,
+        /// The commit.
+        commit: String,
+        /// Whether the branch moved.
+        changed: bool,
+    },
+    /// Nothing: no restart is due.
+    Nothing,
+}
+
+/// Renders the report in a format.
+#[must_use]
+pub fn render(report: Report<'_>, format: Format) -> String {
+    match format {
+        Format::Table => table::render(report, table::Width::Normal),
+        Format::Wide => table::render(report, table::Width::Wide),
+        Format::Json => json::render(report),
+        Format::Yaml => json::render_yaml(report),
+        Format::Name => names(report),
+        Format::Diff => diff::render(report.manifests, report.edits, report.color),
+        Format::Markdown => markdown::render(report),
+    }
+}
+
+fn names(report: Report<'_>) -> String {
+    let line = |position: usize| {
+        let reference = &report.plan.workloads[position].decision.reference;
+        let name = format!(
+            "{}/{}/{}",
+            reference.namespace, reference.kind, reference.name
+        );
+        format!("{}\n", for_terminal(&name))
+    };
+    report.plan.restarts().map(line).collect()
+}

@@ -112,7 +112,7 @@ fn pod(metadata: Metadata, object: &Value) -> Pod {
     let waiting = object["waiting"].as_str();
     Pod {
         metadata,
-        spec: serde_json::from_value(spec).expect("a pod spec"),
+        spec: std::sync::Arc::new(serde_json::from_value(spec).expect("a pod spec")),
         status: PodStatus {
             phase: match text("/status/phase") {
                 "" => "Running".to_owned(),

@@ -49,14 +49,21 @@ pub enum Role {
 }
 
 impl Kind {
-    /// The name that `kubectl get` takes: `pods`, `deployments.apps`.
+    /// The name that `kubectl get` takes: `deployments`, `rollouts.argoproj.io`.
     #[must_use]
     pub fn resource(&self) -> String {
-        if self.group.is_empty() {
+        if self.is_built_in() {
             self.plural.to_owned()
         } else {
             format!("{}.{}", self.plural, self.group)
         }
+    }
+
+    /// Whether every cluster of today serves it, so that `kubectl get` knows it.
+    #[must_use]
+    pub fn is_built_in(&self) -> bool {
+        let everywhere = !self.group.contains('.') || self.group == "admissionregistration.k8s.io";
+        everywhere && self.kind != "MutatingAdmissionPolicy"
     }
 
     /// Paths of the fields that are kept besides `metadata` and pod templates: keys joined by

@@ -1,0 +1,1 @@
+//! Verdicts, one canonical test for each.

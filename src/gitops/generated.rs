@@ -1,0 +1,63 @@
+//! Generated trees: directories that somebody else alone may write.
+//!
+//! Source: `spec/gitops.md` §1.8. Argo CD's source hydrator leaves a `hydrator.metadata` at the
+//! branch's root and in each path; other trees are named in the configuration.
+
+use std::collections::BTreeSet;
+
+use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
+
+use super::path;
+use crate::manifest::ManifestSet;
+
+const HYDRATOR_METADATA: &str = "hydrator.metadata";
+
+/// What marks generated files.
+#[derive(Debug)]
+pub(super) struct Generated {
+    hydrated: BTreeSet<String>,
+    named: GlobSet,
+    globs: Vec<String>,
+}
+
+impl Generated {
+    /// `globs` are the configuration's; one that cannot be read matches nothing, and the
+    /// configuration's reader says so.
+    pub(super) fn new(manifests: &ManifestSet, globs: &[String]) -> Self {
+        let mut builder = GlobSetBuilder::new();
+        let mut kept = Vec::new();
+        for glob in globs {
+            if let Ok(built) = GlobBuilder::new(glob).literal_separator(true).build() {
+                builder.add(built);
+                kept.push(glob.clone());
+            }
+        }
+        Self {
+            hydrated: manifests
+                .files
+                .iter()
+                .filter(|file| path::base_name(&file.path) == HYDRATOR_METADATA)
+                .map(|file| path::directory(&file.path).to_owned())
+                .collect(),
+            named: builder.build().unwrap_or_else(|_| GlobSet::empty()),
+            globs: kept,
+        }
+    }
+
+    /// Who alone may write a file; none where anybody may.
+    pub(super) fn by(&self, file: &str) -> Option<String> {
+        if let Some(first) = self.named.matches(file).first() {
+            let glob = self.globs.get(*first).map_or("", String::as_str);
+            return Some(format!("the configuration names it as generated ({glob})"));
+        }
+        let marked = path::ancestors(file).find(|above| self.hydrated.contains(*above))?;
+        let at = if marked.is_empty() {
+            "the root"
+        } else {
+            marked
+        };
+        Some(format!(
+            "Argo CD's source hydrator writes it ({HYDRATOR_METADATA} in {at})"
+        ))
+    }
+}

@@ -1,0 +1,116 @@
+//! Escaping: what comes from a repository or a cluster never becomes control, markup or command.
+
+/// Text for a terminal: control and bidirectional characters become visible escapes.
+///
+/// See CVE-2021-25743 (kubectl) for what happens otherwise.
+#[must_use]
+pub fn for_terminal(text: &str) -> String {
+    if !text.chars().any(is_treacherous) {
+        return text.to_owned();
+    }
+    let mut safe = String::with_capacity(text.len() + 8);
+    for c in text.chars() {
+        if is_treacherous(c) {
+            safe.extend(c.escape_unicode());
+        } else {
+            safe.push(c);
+        }
+    }
+    safe
+}
+
+/// Characters that change what a reader sees around them: C0 and C1 controls, line and paragraph
+/// separators, bidirectional marks, zero-width characters, the byte order mark.
+pub(super) fn is_treacherous(c: char) -> bool {
+    c.is_control()
+        || matches!(
+            c,
+            '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+                | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}'
+        )
+}
+
+/// Text for Markdown prose and table cells: nothing in it is markup, a link, a mention or HTML.
+pub(super) fn for_markdown(text: &str) -> String {
+    let mut safe = String::with_capacity(text.len() + 8);
+    for c in text.chars() {
+        match c {
+            c if is_treacherous(c) => safe.push('\u{fffd}'),
+            '&' => safe.push_str("&amp;"),
+            '<' => safe.push_str("&lt;"),
+            '>' => safe.push_str("&gt;"),
+            // Mentions and issue numbers are found in the rendered text, where an escape is gone:
+            // a word joiner between the sign and the word is what stops them.
+            '@' | '#' => safe.extend(['\\', c, '\u{2060}']),
+            '\\' | '`' | '*' | '_' | '{' | '}' | '[' | ']' | '(' | ')' | '!' | '|' | '~' | '$' => {
+                safe.extend(['\\', c]);
+            }
+            c => safe.push(c),
+        }
+    }
+    // Bare links are found in the source: an entity in them is what stops those.
+    safe.replace("://", "&#58;//").replace("www.", "www&#46;")
+}
+
+/// Text as inline code: fenced by more backticks than it holds, and unable to end a table cell.
+pub(super) fn as_code(text: &str) -> String {
+    let text: String = text
+        .chars()
+        .map(|c| if is_treacherous(c) { '\u{fffd}' } else { c })
+        .collect();
+    // GitHub splits table cells before it reads code spans, so a bar needs its backslash even here.
+    let text = text.replace('|', "\\|");
+    let longest = text.split(|c| c != '`').map(str::len).max().unwrap_or(0);
+    let fence = "`".repeat(longest + 1);
+    let pad = if text.starts_with('`') || text.ends_with('`') || text.trim().is_empty() {
+        " "
+    } else {
+        ""
+    };
+    format!("{fence}{pad}{text}{pad}{fence}")
+}
+
+/// The data of a GitHub workflow command (`::error::<data>`).
+#[must_use]
+pub fn for_workflow_command(text: &str) -> String {
+    for_terminal(&text.replace(['\r', '\n'], " ")).replace('%', "%25")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{as_code, for_markdown, for_terminal, for_workflow_command};
+
+    #[test]
+    fn a_terminal_sees_escapes_as_text() {
+        assert_eq!(for_terminal("cart"), "cart");
+        assert_eq!(for_terminal("a\u{1b}[2J\r\nb"), "a\\u{1b}[2J\\u{d}\\u{a}b");
+        assert_eq!(
+            for_terminal("\u{202e}drac\u{200b}\u{9b}"),
+            "\\u{202e}drac\\u{200b}\\u{9b}"
+        );
+    }
+
+    #[test]
+    fn markdown_is_text() {
+        assert_eq!(for_markdown("[x](y)|<b>"), "\\[x\\]\\(y\\)\\|&lt;b&gt;");
+        assert!(!for_markdown("@team").contains("@team"));
+        assert!(!for_markdown("https://evil.example").contains("https://"));
+    }
+
+    #[test]
+    fn code_cannot_be_broken_out_of() {
+        assert_eq!(as_code("cart"), "`cart`");
+        assert_eq!(as_code("a`b"), "``a`b``");
+        assert_eq!(as_code("``"), "``` `` ```");
+        assert_eq!(as_code("a|b"), "`a\\|b`");
+        assert_eq!(as_code("a\nb"), "`a\u{fffd}b`");
+    }
+
+    #[test]
+    fn a_workflow_command_stays_one_line() {
+        assert_eq!(
+            for_workflow_command("50%\n::set-output name=x::y"),
+            "50%25 ::set-output name=x::y"
+        );
+    }
+}

@@ -1,0 +1,394 @@
+//! Plan JSON, version 1: the wire types, apart from the core types so that either can change
+//! without the other. Additive only.
+
+use std::collections::BTreeMap;
+use std::io;
+
+use serde::Serialize;
+use serde_json::ser::{Formatter, PrettyFormatter};
+
+use super::escape::is_treacherous;
+use super::{Report, Written};
+use crate::decision::{Decision, DriftCount};
+use crate::diagnostic::{Code as _, Diagnostic};
+use crate::gitops::{Blocker, Delivery};
+use crate::mesh::Revision;
+use crate::reason::Reason;
+use crate::wave::PlannedWorkload;
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Plan<'a> {
+    schema_version: u8,
+    snapshot: Snapshot<'a>,
+    mesh: Mesh<'a>,
+    summary: BTreeMap<&'static str, usize>,
+    workloads: Vec<Workload<'a>>,
+    edits: Vec<Edit<'a>>,
+    diagnostics: Vec<DiagnosticLine<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    written: Option<WrittenTo<'a>>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Snapshot<'a> {
+    cluster: &'a str,
+    captured_at: Option<String>,
+    pods: usize,
+}
+
+#[derive(Serialize)]
+struct Mesh<'a> {
+    revisions: Vec<RevisionLine<'a>>,
+}
+
+#[derive(Serialize)]
+struct RevisionLine<'a> {
+    name: &'a str,
+    version: Option<&'a str>,
+    tags: &'a [String],
+    namespace: &'a str,
+    settled: bool,
+    reasons: Vec<CodedMessage<'a>>,
+}
+
+#[derive(Serialize)]
+struct CodedMessage<'a> {
+    code: &'static str,
+    message: &'a str,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Workload<'a> {
+    api_version: &'a str,
+    kind: &'a str,
+    namespace: &'a str,
+    name: &'a str,
+    verdict: &'static str,
+    reasons: Vec<CodedMessage<'a>>,
+    drifts: Vec<DriftLine<'a>>,
+    pods: Pods,
+    stamp: StampLine<'a>,
+    source: Option<Source<'a>>,
+    delivery: Option<DeliveryLine<'a>>,
+    risks: Vec<CodedMessage<'a>>,
+    wave: &'a str,
+}
+
+#[derive(Serialize)]
+struct DriftLine<'a> {
+    code: &'static str,
+    class: &'static str,
+    observed: &'a str,
+    expected: &'a str,
+    pods: usize,
+}
+
+#[derive(Serialize)]
+struct Pods {
+    total: usize,
+    stale: usize,
+}
+
+#[derive(Serialize)]
+struct StampLine<'a> {
+    expected: Option<String>,
+    git: Option<&'a str>,
+    live: Option<&'a str>,
+}
+
+#[derive(Serialize)]
+struct Source<'a> {
+    file: &'a str,
+    line: usize,
+    document: usize,
+}
+
+#[derive(Serialize)]
+struct DeliveryLine<'a> {
+    engine: &'static str,
+    name: &'a str,
+    blockers: Vec<BlockerLine<'a>>,
+}
+
+#[derive(Serialize)]
+struct BlockerLine<'a> {
+    code: &'static str,
+    object: &'a str,
+    field: &'a str,
+    message: &'a str,
+}
+
+#[derive(Serialize)]
+struct Edit<'a> {
+    file: &'a str,
+    line: usize,
+    object: String,
+}
+
+#[derive(Serialize)]
+struct DiagnosticLine<'a> {
+    code: &'static str,
+    severity: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    file: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    line: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    column: Option<usize>,
+    message: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hint: Option<&'a str>,
+}
+
+#[derive(Serialize)]
+#[serde(tag = "to", rename_all = "camelCase")]
+enum WrittenTo<'a> {
+    Worktree,
+    Branch {
+        branch: &'a str,
+        commit: &'a str,
+        changed: bool,
+    },
+    Nothing,
+}
+
+/// The plan as JSON, with a final newline.
+pub(super) fn render(report: Report<'_>) -> String {
+    let mut bytes = Vec::new();
+    let mut serializer =
+        serde_json::Serializer::with_formatter(&mut bytes, Escaped(PrettyFormatter::new()));
+    plan(report)
+        .serialize(&mut serializer)
+        .expect("internal: plan JSON has string keys only");
+    bytes.push(b'\n');
+    String::from_utf8(bytes).expect("internal: serde_json writes UTF-8")
+}
+
+/// The same as YAML.
+pub(super) fn render_yaml(report: Report<'_>) -> String {
+    serde_yaml::to_string(&plan(report)).expect("internal: plan JSON has string keys only")
+}
+
+fn plan<'a>(report: Report<'a>) -> Plan<'a> {
+    let listed = report
+        .plan
+        .workloads
+        .iter()
+        .filter(|workload| report.all || workload.decision.in_mesh);
+    let listed: Vec<&PlannedWorkload<'_>> = listed.collect();
+    let mut summary: BTreeMap<_, _> = crate::reason::Verdict::ALL
+        .iter()
+        .map(|verdict| (verdict.code(), 0))
+        .collect();
+    for workload in &listed {
+        *summary.entry(workload.decision.verdict.code()).or_default() += 1;
+    }
+    Plan {
+        schema_version: 1,
+        snapshot: Snapshot {
+            cluster: report.snapshot.cluster,
+            captured_at: report.snapshot.captured_at.map(|time| time.to_string()),
+            pods: report.snapshot.pods,
+        },
+        mesh: Mesh {
+            revisions: report.mesh.revisions.iter().map(revision).collect(),
+        },
+        summary,
+        workloads: listed
+            .iter()
+            .map(|planned| workload(&planned.decision, planned.wave))
+            .collect(),
+        edits: report.edits.iter().flat_map(edits).collect(),
+        diagnostics: report.diagnostics.iter().map(diagnostic).collect(),
+        written: report.written.map(written),
+    }
+}
+
+fn revision(revision: &Revision) -> RevisionLine<'_> {
+    RevisionLine {
+        name: &revision.name,
+        version: revision.version.as_deref(),
+        tags: &revision.tags,
+        namespace: &revision.namespace,
+        settled: revision.settled,
+        reasons: revision.reasons.iter().map(reason).collect(),
+    }
+}
+
+fn reason(reason: &Reason) -> CodedMessage<'_> {
+    CodedMessage {
+        code: reason.code.code(),
+        message: &reason.message,
+    }
+}
+
+fn workload<'a>(decision: &'a Decision<'_>, wave: &'a str) -> Workload<'a> {
+    Workload {
+        api_version: &decision.api_version,
+        kind: &decision.reference.kind,
+        namespace: &decision.reference.namespace,
+        name: &decision.reference.name,
+        verdict: decision.verdict.code(),
+        reasons: decision.reasons.iter().map(reason).collect(),
+        drifts: decision.drifts.iter().map(drift).collect(),
+        pods: Pods {
+            total: decision.pods.total,
+            stale: decision.pods.stale,
+        },
+        stamp: StampLine {
+            expected: decision.stamps.expected.as_ref().map(ToString::to_string),
+            git: decision.stamps.git.as_deref(),
+            live: decision.stamps.live.as_deref(),
+        },
+        source: decision.manifest.map(|(file, object)| Source {
+            file: &file.path,
+            line: object.line,
+            document: object.document.index,
+        }),
+        delivery: decision.delivery.as_ref().map(delivery),
+        risks: decision
+            .risks
+            .iter()
+            .map(|risk| CodedMessage {
+                code: risk.code.code(),
+                message: &risk.message,
+            })
+            .collect(),
+        wave,
+    }
+}
+
+fn drift(count: &DriftCount) -> DriftLine<'_> {
+    DriftLine {
+        code: count.drift.code.code(),
+        class: count.drift.class.code(),
+        observed: &count.drift.observed,
+        expected: &count.drift.expected,
+        pods: count.pods,
+    }
+}
+
+fn delivery<'a>(delivery: &'a Delivery) -> DeliveryLine<'a> {
+    let blocker = |blocker: &'a Blocker| BlockerLine {
+        code: blocker.code.code(),
+        object: &blocker.object,
+        field: &blocker.field,
+        message: &blocker.message,
+    };
+    DeliveryLine {
+        engine: delivery.engine.as_str(),
+        name: &delivery.name,
+        blockers: delivery.blockers.iter().map(blocker).collect(),
+    }
+}
+
+fn edits(edit: &crate::edit::FileEdit) -> impl Iterator<Item = Edit<'_>> {
+    edit.objects.iter().map(|object| Edit {
+        file: &edit.path,
+        line: object.line,
+        object: format!(
+            "{}/{}/{}",
+            object.reference.kind, object.reference.namespace, object.reference.name
+        ),
+    })
+}
+
+fn diagnostic(diagnostic: &Diagnostic) -> DiagnosticLine<'_> {
+    let location = diagnostic.location.as_ref();
+    DiagnosticLine {
+        code: diagnostic.code.code(),
+        severity: diagnostic.severity.as_str(),
+        file: location.map(|location| location.file.as_str()),
+        line: location.and_then(|location| location.line),
+        column: location.and_then(|location| location.column),
+        message: &diagnostic.message,
+        hint: diagnostic.hint.as_deref(),
+    }
+}
+
+fn written(written: &Written) -> WrittenTo<'_> {
+    match written {
+        Written::Worktree => WrittenTo::Worktree,
+        Written::Branch {
+            branch,
+            commit,
+            changed,
+        } => WrittenTo::Branch {
+            branch,
+            commit,
+            changed: *changed,
+        },
+        Written::Nothing => WrittenTo::Nothing,
+    }
+}
+
+/// Writes characters that would change what a reader sees around them as `\u` sequences.
+struct Escaped<F>(F);
+
+impl<F: Formatter> Formatter for Escaped<F> {
+    fn write_string_fragment<W: ?Sized + io::Write>(
+        &mut self,
+        writer: &mut W,
+        fragment: &str,
+    ) -> io::Result<()> {
+        let mut rest = fragment;
+        while let Some(position) = rest.find(is_treacherous) {
+            let (plain, from) = rest.split_at(position);
+            writer.write_all(plain.as_bytes())?;
+            let mut chars = from.chars();
+            let mut units = [0; 2];
+            for unit in chars.next().unwrap_or_default().encode_utf16(&mut units) {
+                write!(writer, "\\u{unit:04x}")?;
+            }
+            rest = chars.as_str();
+        }
+        writer.write_all(rest.as_bytes())
+    }
+
+    fn begin_array<W: ?Sized + io::Write>(&mut self, writer: &mut W) -> io::Result<()> {
+        self.0.begin_array(writer)
+    }
+
+    fn end_array<W: ?Sized + io::Write>(&mut self, writer: &mut W) -> io::Result<()> {
+        self.0.end_array(writer)
+    }
+
+    fn begin_array_value<W: ?Sized + io::Write>(
+        &mut self,
+        writer: &mut W,
+        first: bool,
+    ) -> io::Result<()> {
+        self.0.begin_array_value(writer, first)
+    }
+
+    fn end_array_value<W: ?Sized + io::Write>(&mut self, writer: &mut W) -> io::Result<()> {
+        self.0.end_array_value(writer)
+    }
+
+    fn begin_object<W: ?Sized + io::Write>(&mut self, writer: &mut W) -> io::Result<()> {
+        self.0.begin_object(writer)
+    }
+
+    fn end_object<W: ?Sized + io::Write>(&mut self, writer: &mut W) -> io::Result<()> {
+        self.0.end_object(writer)
+    }
+
+    fn begin_object_key<W: ?Sized + io::Write>(
+        &mut self,
+        writer: &mut W,
+        first: bool,
+    ) -> io::Result<()> {
+        self.0.begin_object_key(writer, first)
+    }
+
+    fn begin_object_value<W: ?Sized + io::Write>(&mut self, writer: &mut W) -> io::Result<()> {
+        self.0.begin_object_value(writer)
+    }
+
+    fn end_object_value<W: ?Sized + io::Write>(&mut self, writer: &mut W) -> io::Result<()> {
+        self.0.end_object_value(writer)
+    }
+}

@@ -1,0 +1,268 @@
+//! The run: one short function a verb, and the only caller of the edges.
+//!
+//! Read everything, then compute, then write.
+
+mod selection;
+mod world;
+mod write;
+
+use crate::cli::{
+    ApplyArgs, Cli, Command, Destination, ExplainArgs, InputArgs, Output, OutputArgs, PlanArgs,
+};
+use crate::decision::{self, Decision};
+use crate::diagnostic::{Diagnostic, Severity};
+use crate::edge::files;
+use crate::edge::terminal::{self, ColorChoice};
+use crate::edit::{self, FileEdit};
+use crate::error::{self, ErrorKind, RunError};
+use crate::gitops::DeliveryMap;
+use crate::reason::Verdict;
+use crate::report::{self, Report, SnapshotSummary, Written, for_terminal};
+use crate::rollout;
+use crate::wave::{self, RestartPlan};
+use selection::Selection;
+use world::{ReadFrom, World};
+
+/// Runs the command line and returns the exit code.
+///
+/// # Errors
+///
+/// When the run cannot go on; the error tells whose fault it is and what to do.
+pub fn run(cli: &Cli) -> Result<u8, RunError> {
+    terminal::trace(cli.verbose);
+    match &cli.command {
+        Command::Plan(args) => plan(cli, args),
+        Command::Apply(args) => apply(cli, args),
+        Command::Explain(args) => explain(args),
+    }
+}
+
+/// Prints the error that ends a run: what happened, then what to do.
+pub fn narrate_error(error: &RunError) {
+    terminal::narrate(&format!("meshroll: {}", for_terminal(&error.to_string())));
+    for hint in &error.hints {
+        terminal::narrate(&format!("  hint: {}", for_terminal(hint)));
+    }
+}
+
+fn plan(cli: &Cli, args: &PlanArgs) -> Result<u8, RunError> {
+    let world = World::read(&args.input, ReadFrom::WorkTree)?;
+    let (deliveries, found) = world.deliveries();
+    let planned = Planned::new(&world, &deliveries, found, &args.input)?;
+    planned.narrate(cli);
+    planned.print(&args.output, cli.color, None)?;
+    Ok(planned.exit_code(&args.output))
+}
+
+fn apply(cli: &Cli, args: &ApplyArgs) -> Result<u8, RunError> {
+    let read_from = match args.to {
+        Destination::Worktree if args.input.rev.is_some() => {
+            let message = "--rev reads a commit, and --to worktree writes the work tree";
+            return Err(RunError::new(ErrorKind::Usage, message)
+                .hint("leave --rev out, or use --to branch"));
+        }
+        Destination::Worktree => ReadFrom::WorkTree,
+        Destination::Branch => ReadFrom::Commit,
+    };
+    let world = World::read(&args.input, read_from)?;
+    let (deliveries, found) = world.deliveries();
+    let planned = Planned::new(&world, &deliveries, found, &args.input)?;
+    planned.narrate(cli);
+    if let Some(why) = planned.plan.brake().filter(|_| !args.allow_large) {
+        return Err(RunError::new(ErrorKind::Input, why)
+            .hint("look at `meshroll plan`; if it is right, apply with --allow-large"));
+    }
+    let written = match args.to {
+        _ if planned.edits.is_empty() => Written::Nothing,
+        Destination::Worktree => write::to_work_tree(&world, &planned.edits)?,
+        Destination::Branch => {
+            write::to_branch(&world, &planned.plan, &planned.edits, &args.input.cluster)?
+        }
+    };
+    planned.print(&args.output, cli.color, Some(&written))?;
+    Ok(planned.exit_code(&args.output))
+}
+
+fn explain(args: &ExplainArgs) -> Result<u8, RunError> {
+    let text = match report::explain_code(&args.subject) {
+        Some(text) => text,
+        None => explain_workload(args)?,
+    };
+    print(text.as_bytes())?;
+    Ok(error::DONE)
+}
+
+fn explain_workload(args: &ExplainArgs) -> Result<String, RunError> {
+    let parts: Vec<&str> = args.subject.split('/').collect();
+    let [namespace, kind, name] = parts.as_slice() else {
+        let message = format!(
+            "`{}` is neither a code nor NAMESPACE/KIND/NAME",
+            args.subject
+        );
+        return Err(RunError::new(ErrorKind::Usage, message));
+    };
+    let world = World::read(&args.input, ReadFrom::WorkTree)?;
+    let (deliveries, _) = world.deliveries();
+    let members = rollout::members(&world.snapshot);
+    let is_meant = |member: &&rollout::Member<'_>| {
+        let reference = &member.reference;
+        reference.namespace == *namespace
+            && reference.kind.eq_ignore_ascii_case(kind)
+            && reference.name == *name
+    };
+    let member = members.iter().find(is_meant).ok_or_else(|| {
+        let message = format!("the snapshot holds no {kind} {name} in the namespace {namespace}");
+        RunError::new(ErrorKind::Input, message)
+    })?;
+    let inputs = world.inputs(&deliveries, args.input.retry);
+    let (decision, explanation) = decision::explain(inputs, member);
+    Ok(report::explain_workload(&decision, explanation.as_ref()))
+}
+
+/// A plan with its edits and everything that was said of the input on the way.
+struct Planned<'a> {
+    world: &'a World,
+    plan: RestartPlan<'a>,
+    edits: Vec<FileEdit>,
+    diagnostics: Vec<Diagnostic>,
+    cluster: &'a str,
+}
+
+impl<'a> Planned<'a> {
+    fn new(
+        world: &'a World,
+        deliveries: &'a DeliveryMap<'a>,
+        mut found: Vec<Diagnostic>,
+        args: &'a InputArgs,
+    ) -> Result<Self, RunError> {
+        let inputs = world.inputs(deliveries, args.retry);
+        let selection = Selection::new(args)?;
+        let members = rollout::members(&world.snapshot);
+        let members: Vec<_> = members
+            .into_iter()
+            .filter(|member| selection.covers(member))
+            .collect();
+        let (decisions, mut decided) = decision::decide(inputs, &members);
+        found.append(&mut decided);
+        let mut plan = wave::schedule(decisions, &world.policy);
+        let (edits, mut edited) = edit::plan_edits(&mut plan, &world.policy.annotations, world.now);
+        found.append(&mut edited);
+        let mut diagnostics = world.diagnostics.clone();
+        diagnostics.append(&mut found);
+        diagnostics.sort_by(|a, b| a.sort_key().cmp(&b.sort_key()));
+        diagnostics.dedup();
+        Ok(Self {
+            world,
+            plan,
+            edits,
+            diagnostics,
+            cluster: &args.cluster,
+        })
+    }
+
+    /// Says on standard error what was wrong with the input: errors and warnings, and with `-v`
+    /// what is worth knowing.
+    fn narrate(&self, cli: &Cli) {
+        let least = match (cli.quiet, cli.verbose) {
+            (true, _) => Severity::Error,
+            (false, 0) => Severity::Warning,
+            (false, _) => Severity::Info,
+        };
+        for diagnostic in self
+            .diagnostics
+            .iter()
+            .filter(|diagnostic| diagnostic.severity <= least)
+        {
+            narrate_diagnostic(diagnostic);
+        }
+    }
+
+    fn print(
+        &self,
+        args: &OutputArgs,
+        color: ColorChoice,
+        written: Option<&Written>,
+    ) -> Result<(), RunError> {
+        for Output { format, file } in &args.outputs {
+            let report = Report {
+                plan: &self.plan,
+                edits: &self.edits,
+                manifests: &self.world.manifests,
+                mesh: &self.world.mesh,
+                diagnostics: &self.diagnostics,
+                snapshot: SnapshotSummary {
+                    cluster: self.cluster,
+                    captured_at: self.world.snapshot.capture.captured_at,
+                    pods: self.world.snapshot.pods.len(),
+                },
+                written,
+                all: args.all,
+                color: file.is_none() && color.for_stdout(),
+            };
+            let text = report::render(report, *format);
+            match file {
+                Some(file) => files::write(file, text.as_bytes())?,
+                None => print(text.as_bytes())?,
+            }
+        }
+        Ok(())
+    }
+
+    fn exit_code(&self, args: &OutputArgs) -> u8 {
+        let needs_a_person = |decision: &Decision<'_>| {
+            let blocked = decision
+                .delivery
+                .as_ref()
+                .is_some_and(|delivery| !delivery.blockers.is_empty());
+            match decision.verdict {
+                Verdict::Manual | Verdict::Blocked | Verdict::Ineffective | Verdict::Unknown => {
+                    true
+                }
+                Verdict::Restart | Verdict::Held | Verdict::Pending => blocked,
+                _ => false,
+            }
+        };
+        let listed = || {
+            self.plan
+                .workloads
+                .iter()
+                .map(|workload| &workload.decision)
+        };
+        if args.strict && listed().any(|decision| decision.in_mesh && needs_a_person(decision)) {
+            error::ATTENTION
+        } else if args.detailed_exitcode && !self.edits.is_empty() {
+            error::CHANGES_DUE
+        } else {
+            error::DONE
+        }
+    }
+}
+
+fn narrate_diagnostic(diagnostic: &Diagnostic) {
+    let place = diagnostic
+        .location
+        .as_ref()
+        .map(|location| format!("{location}: "))
+        .unwrap_or_default();
+    let Diagnostic {
+        severity,
+        code,
+        message,
+        ..
+    } = diagnostic;
+    let line = format!("{place}{}[{code}]: {message}", severity.as_str());
+    terminal::narrate(&for_terminal(&line));
+    if let Some(hint) = &diagnostic.hint {
+        terminal::narrate(&format!("  hint: {}", for_terminal(hint)));
+    }
+}
+
+fn print(bytes: &[u8]) -> Result<(), RunError> {
+    terminal::answer(bytes).map_err(|source| {
+        files::FilesError::Write {
+            path: "standard output".into(),
+            source,
+        }
+        .into()
+    })
+}

@@ -1,0 +1,208 @@
+//! `apply`: what it writes, and what it never touches.
+
+use std::fs;
+
+use crate::common::{Repository, fixture, project};
+
+fn repository() -> Repository {
+    Repository::of(&project().join("fixtures/example/manifests"))
+}
+
+fn apply(repository: &Repository, arguments: &[&str]) -> String {
+    let snapshot = fixture("example/snapshot.json");
+    let mut all = vec!["apply", "--snapshot", &snapshot];
+    all.extend(arguments);
+    repository.meshroll(&all).succeed()
+}
+
+fn plan(repository: &Repository) -> serde_json::Value {
+    let snapshot = fixture("example/snapshot.json");
+    let json = repository
+        .meshroll(&["plan", "--snapshot", &snapshot, "-o", "json"])
+        .succeed();
+    serde_json::from_str(&json).expect("JSON")
+}
+
+#[test]
+fn the_work_tree_gets_exactly_the_planned_diff() {
+    let repository = repository();
+    let snapshot = fixture("example/snapshot.json");
+    let expected = repository
+        .meshroll(&["plan", "--snapshot", &snapshot, "-o", "diff"])
+        .succeed();
+    apply(&repository, &["--to", "worktree"]);
+    let changed = repository.git(&["diff", "--numstat"]);
+    assert_eq!(
+        changed.lines().count(),
+        expected.matches("diff --git").count(),
+        "{changed}"
+    );
+    repository.git(&["stash", "--quiet"]);
+    repository
+        .write("plan.diff", &expected)
+        .git(&["apply", "plan.diff"]);
+    fs::remove_file(repository.path().join("plan.diff")).expect("removed");
+    let applied = repository.git(&["diff"]);
+    repository.git(&["checkout", "--quiet", "."]);
+    repository.git(&["stash", "pop", "--quiet"]);
+    assert_eq!(applied, repository.git(&["diff"]));
+}
+
+#[test]
+fn a_second_run_says_pending_and_edits_nothing() {
+    let repository = repository();
+    apply(&repository, &["--to", "worktree"]);
+    repository.commit("restart");
+    let again = plan(&repository);
+    assert_eq!(again["summary"]["restart"], 0);
+    assert_eq!(again["summary"]["pending"], 6);
+    assert_eq!(again["edits"], serde_json::json!([]));
+    assert!(apply(&repository, &["--to", "worktree"]).contains("nothing to edit"));
+    assert_eq!(repository.git(&["status", "--porcelain"]), "");
+}
+
+#[test]
+fn a_branch_is_one_commit_and_the_work_tree_stays_as_it_is() {
+    let repository = repository();
+    repository
+        .write("shop/checkout.yaml", "dirty: true\n")
+        .write("untracked.txt", "mine");
+    let before = repository.git(&["status", "--porcelain"]);
+    let head = repository.git(&["rev-parse", "HEAD"]);
+    apply(&repository, &["--to", "branch"]);
+    assert_eq!(repository.git(&["status", "--porcelain"]), before);
+    assert_eq!(repository.git(&["rev-parse", "HEAD"]), head);
+    assert_eq!(
+        repository
+            .git(&["rev-list", "main..meshroll/default/all"])
+            .lines()
+            .count(),
+        1
+    );
+    assert_eq!(
+        repository
+            .git(&["diff", "--name-only", "main", "meshroll/default/all"])
+            .lines()
+            .count(),
+        6
+    );
+    repository.git(&["fsck", "--strict"]);
+    let message = repository.git(&["log", "-1", "--format=%B", "meshroll/default/all"]);
+    assert!(
+        message.starts_with("meshroll: restart 6 workloads for Istio 1.27.3\n"),
+        "{message}"
+    );
+    assert!(
+        message.contains("- Deployment shop/cart: 1.26.4 -> 1.27.3"),
+        "{message}"
+    );
+    let trailers = repository.git(&["log", "-1", "--format=%(trailers)", "meshroll/default/all"]);
+    assert!(
+        trailers.contains("Meshroll-Target: 1.27.3/default"),
+        "{trailers}"
+    );
+    assert!(
+        trailers.contains("Meshroll-Snapshot: default 2026-11-20T"),
+        "{trailers}"
+    );
+}
+
+#[test]
+fn the_same_input_gives_the_same_commit() {
+    let tip = |repository: &Repository| {
+        apply(repository, &["--to", "branch"]);
+        repository.git(&["rev-parse", "meshroll/default/all"])
+    };
+    let (one, other) = (repository(), repository());
+    let first = tip(&one);
+    assert_eq!(first, tip(&other));
+    assert_eq!(first, tip(&one), "a second run moves nothing");
+}
+
+#[test]
+fn a_newer_snapshot_alone_moves_no_branch() {
+    let repository = repository();
+    apply(&repository, &["--to", "branch"]);
+    let tip = repository.git(&["rev-parse", "meshroll/default/all"]);
+    let again = apply(
+        &repository,
+        &["--to", "branch", "--now", "2026-11-21T00:00:00Z"],
+    );
+    assert!(again.contains("has it already"), "{again}");
+    assert_eq!(repository.git(&["rev-parse", "meshroll/default/all"]), tip);
+}
+
+#[test]
+fn a_branch_of_ours_is_made_anew_when_its_files_changed_on_base() {
+    let repository = repository();
+    apply(&repository, &["--to", "branch"]);
+    let cart = repository.read("shop/cart.yaml").replace("2.4.1", "2.4.2");
+    repository
+        .write("shop/cart.yaml", &cart)
+        .commit("a new cart");
+    apply(&repository, &["--to", "branch"]);
+    assert_eq!(
+        repository
+            .git(&["rev-list", "main..meshroll/default/all"])
+            .lines()
+            .count(),
+        1
+    );
+    assert!(
+        repository
+            .git(&["show", "meshroll/default/all:shop/cart.yaml"])
+            .contains("2.4.2")
+    );
+}
+
+#[test]
+fn modes_survive_and_no_hook_runs() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let repository = repository();
+    let cart = repository.path().join("shop/cart.yaml");
+    fs::set_permissions(&cart, fs::Permissions::from_mode(0o755)).expect("set");
+    repository.commit("an executable manifest");
+    for hook in ["pre-commit", "post-commit", "reference-transaction"] {
+        let hook = format!(".git/hooks/{hook}");
+        repository.write(&hook, "#!/bin/sh\ntouch \"$GIT_DIR/../hook-ran\"\nexit 1\n");
+        fs::set_permissions(
+            repository.path().join(&hook),
+            fs::Permissions::from_mode(0o755),
+        )
+        .expect("set");
+    }
+    apply(&repository, &["--to", "branch"]);
+    apply(&repository, &["--to", "worktree"]);
+    assert!(!repository.path().join("hook-ran").exists());
+    let tree = repository.git(&["ls-tree", "meshroll/default/all", "shop/cart.yaml"]);
+    assert!(tree.starts_with("100755"), "{tree}");
+    let mode = fs::metadata(&cart).expect("there").permissions().mode();
+    assert_eq!(mode & 0o777, 0o755);
+}
+
+#[test]
+fn what_was_written_stands_in_the_answer() {
+    let repository = repository();
+    let json = apply(&repository, &["--to", "branch", "-o", "json"]);
+    let plan: serde_json::Value = serde_json::from_str(&json).expect("JSON");
+    assert_eq!(plan["written"]["to"], "branch");
+    assert_eq!(plan["written"]["branch"], "meshroll/default/all");
+    assert_eq!(plan["written"]["changed"], true);
+}
+
+#[test]
+fn a_bare_repository_gets_a_branch() {
+    let repository = repository();
+    let bare = Repository::empty();
+    let source = repository.path().to_str().expect("UTF-8");
+    bare.git(&["clone", "--quiet", "--bare", source, "bare.git"]);
+    let directory = bare.path().join("bare.git");
+    let directory = directory.to_str().expect("UTF-8");
+    apply(&bare, &["--to", "branch", "--repo", directory]);
+    assert_eq!(
+        bare.git(&["-C", directory, "rev-list", "main..meshroll/default/all"])
+            .lines()
+            .count(),
+        1
+    );
+}

@@ -1,0 +1,299 @@
+//! Bad input: a clear message with its place, the documented exit code, nothing half-written.
+
+use std::fs;
+
+use crate::common::{Repository, Tool, fixture, project};
+
+fn repository() -> Repository {
+    Repository::of(&project().join("fixtures/example/manifests"))
+}
+
+fn snapshot() -> String {
+    fixture("example/snapshot.json")
+}
+
+#[track_caller]
+fn expect(message: &str, parts: &[&str]) {
+    for part in parts {
+        assert!(message.contains(part), "`{part}` is not in:\n{message}");
+    }
+}
+
+#[test]
+fn a_command_line_that_is_none_exits_with_64() {
+    let directory = tempfile::tempdir().expect("a directory");
+    for arguments in [
+        &["plan", "--no-such-flag"][..],
+        &[],
+        &["apply"],
+        &["plan", "-o", "pdf"],
+        &["plan", "--now", "yesterday"],
+        &["explain", "no-such-code"],
+    ] {
+        Tool::new(directory.path(), arguments).fail(64);
+    }
+}
+
+#[test]
+fn no_snapshot_is_a_usage_error() {
+    expect(
+        &repository().meshroll(&["plan"]).fail(64),
+        &["there is no snapshot", "hint: record one with"],
+    );
+}
+
+#[test]
+fn a_directory_outside_git_is_refused() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let message = Tool::new(directory.path(), &["plan", "--snapshot", &snapshot()]).fail(1);
+    expect(&message, &["is not in a Git repository", "hint: "]);
+    let message = Tool::new(
+        directory.path(),
+        &["plan", "--repo", "gone", "--snapshot", &snapshot()],
+    )
+    .fail(1);
+    expect(&message, &["gone is not in a Git repository"]);
+}
+
+#[test]
+fn snapshots_that_cannot_be_used_are_refused() {
+    let repository = repository();
+    let whole = fs::read_to_string(snapshot()).expect("readable");
+    repository
+        .write("truncated.json", &whole[..whole.len() / 2])
+        .write("prose.json", "hello, world")
+        .write(
+            "empty.json",
+            r#"{"apiVersion":"v1","kind":"List","items":[]}"#,
+        );
+    for (file, parts) in [
+        ("truncated.json", &["truncated.json", "byte"][..]),
+        ("prose.json", &["prose.json"]),
+        ("empty.json", &["holds no pods", "hint: "]),
+        ("gone.json", &["gone.json"]),
+    ] {
+        let message = repository.meshroll(&["plan", "--snapshot", file]).fail(1);
+        expect(&message, parts);
+    }
+}
+
+#[test]
+fn one_broken_manifest_hides_no_other() {
+    let repository = repository();
+    let snapshot = snapshot();
+    let before = repository
+        .meshroll(&["plan", "--snapshot", &snapshot, "-o", "name"])
+        .succeed();
+    repository.write(
+        "broken.yaml",
+        "apiVersion: apps/v1\nkind: Deployment\nmetadata:\n  name: [unclosed\nspec: {}\n",
+    );
+    let outcome = repository
+        .meshroll(&["plan", "--snapshot", &snapshot, "-o", "name"])
+        .run();
+    assert_eq!(outcome.status, 0, "{}", outcome.stderr);
+    assert_eq!(outcome.stdout, before);
+    expect(
+        &outcome.stderr,
+        &["broken.yaml:", "error[manifest-unparsable]"],
+    );
+}
+
+#[test]
+fn a_template_is_named_and_left_alone() {
+    let repository = repository();
+    repository.write(
+        "chart.yaml",
+        "apiVersion: apps/v1\nkind: Deployment\nmetadata:\n  name: {{ .Release.Name }}\nspec:\n  template: {}\n",
+    );
+    let outcome = repository
+        .meshroll(&["plan", "--snapshot", &snapshot(), "-v"])
+        .run();
+    assert_eq!(outcome.status, 0, "{}", outcome.stderr);
+    expect(&outcome.stderr, &["chart.yaml", "manifest-templated"]);
+}
+
+#[test]
+fn an_unknown_key_of_the_configuration_is_an_error_with_its_line() {
+    let repository = repository();
+    repository.write("meshroll.yaml", "restartOn: [version]\nrestartson: []\n");
+    let message = repository
+        .meshroll(&["plan", "--snapshot", &snapshot()])
+        .fail(1);
+    expect(&message, &["meshroll.yaml:2:1: unknown field `restartson`"]);
+}
+
+#[test]
+fn a_file_that_changed_or_cannot_be_written_is_left_as_it_was() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let repository = repository();
+    let ingress = repository.path().join("gateways/ingress.yaml");
+    let payments = repository.path().join("payments");
+    // As root every mode can be written; a directory that is gone cannot.
+    fs::set_permissions(&payments, fs::Permissions::from_mode(0o555)).expect("set");
+    let outcome = repository
+        .meshroll(&["apply", "--to", "worktree", "--snapshot", &snapshot()])
+        .run();
+    fs::set_permissions(&payments, fs::Permissions::from_mode(0o755)).expect("set");
+    if outcome.status == 0 {
+        // The tests run as a user whom no mode stops.
+        return;
+    }
+    assert_eq!(outcome.status, 1);
+    expect(
+        &outcome.stderr,
+        &[
+            "payments/api.yaml cannot be written",
+            "written before it, and complete: gateways/ingress.yaml",
+        ],
+    );
+    assert!(
+        fs::read_to_string(ingress)
+            .expect("readable")
+            .contains("restarted-for")
+    );
+    assert!(
+        !repository
+            .read("payments/api.yaml")
+            .contains("restarted-for")
+    );
+}
+
+#[test]
+fn an_unborn_head_has_no_commit_to_stand_on() {
+    let repository = Repository::empty();
+    let message = repository
+        .meshroll(&["apply", "--to", "branch", "--snapshot", &snapshot()])
+        .fail(1);
+    expect(
+        &message,
+        &["HEAD has no commit yet", "hint: commit the manifests first"],
+    );
+    let message = repository
+        .meshroll(&["plan", "--rev", "v1", "--snapshot", &snapshot()])
+        .fail(1);
+    expect(&message, &["`v1` names no commit"]);
+}
+
+#[test]
+fn a_detached_head_is_as_good_as_a_branch() {
+    let repository = repository();
+    repository.git(&["checkout", "--quiet", "--detach"]);
+    repository
+        .meshroll(&["apply", "--to", "branch", "--snapshot", &snapshot()])
+        .succeed();
+    assert_eq!(
+        repository
+            .git(&["rev-list", "main..meshroll/default/all"])
+            .lines()
+            .count(),
+        1
+    );
+}
+
+#[test]
+fn a_persons_commit_on_the_branch_stops_us() {
+    let repository = repository();
+    repository
+        .meshroll(&["apply", "--to", "branch", "--snapshot", &snapshot()])
+        .succeed();
+    repository.git(&["checkout", "--quiet", "meshroll/default/all"]);
+    repository
+        .write("note.txt", "mine")
+        .commit("a person's commit");
+    let tip = repository.git(&["rev-parse", "HEAD"]);
+    repository.git(&["checkout", "--quiet", "main"]);
+    let message = repository
+        .meshroll(&["apply", "--to", "branch", "--snapshot", &snapshot()])
+        .fail(1);
+    expect(
+        &message,
+        &[
+            "has a commit that meshroll did not write",
+            "hint: merge or delete the branch",
+        ],
+    );
+    assert_eq!(repository.git(&["rev-parse", "meshroll/default/all"]), tip);
+}
+
+#[test]
+fn a_branch_that_is_checked_out_is_never_moved() {
+    let repository = repository();
+    repository.git(&["checkout", "--quiet", "-b", "meshroll/default/all"]);
+    let message = repository
+        .meshroll(&["apply", "--to", "branch", "--snapshot", &snapshot()])
+        .fail(1);
+    expect(&message, &["is checked out"]);
+    assert_eq!(repository.git(&["status", "--porcelain"]), "");
+}
+
+#[test]
+fn paths_that_are_not_there_or_lead_out_are_refused() {
+    let repository = repository();
+    let message = repository
+        .meshroll(&["plan", "--snapshot", &snapshot(), "--path", "gone"])
+        .fail(1);
+    expect(&message, &["there is no directory gone"]);
+    let message = repository
+        .meshroll(&["plan", "--snapshot", &snapshot(), "--path", "../x"])
+        .fail(64);
+    expect(&message, &["leads out of the repository"]);
+}
+
+#[test]
+fn a_symbolic_link_is_named_and_never_followed() {
+    let repository = repository();
+    let outside = tempfile::tempdir().expect("a directory");
+    let target = outside.path().join("stolen.yaml");
+    fs::write(&target, repository.read("shop/checkout.yaml")).expect("written");
+    fs::remove_file(repository.path().join("shop/checkout.yaml")).expect("removed");
+    std::os::unix::fs::symlink(&target, repository.path().join("shop/checkout.yaml"))
+        .expect("linked");
+    repository.commit("a link");
+    let outcome = repository
+        .meshroll(&["apply", "--to", "worktree", "--snapshot", &snapshot(), "-v"])
+        .run();
+    expect(
+        &outcome.stderr,
+        &["shop/checkout.yaml: info[manifest-skipped]"],
+    );
+    assert!(
+        !fs::read_to_string(&target)
+            .expect("readable")
+            .contains("restarted-for")
+    );
+}
+
+#[test]
+fn exit_codes_tell_changes_and_attention() {
+    let repository = repository();
+    let snapshot = snapshot();
+    repository
+        .meshroll(&["plan", "--snapshot", &snapshot, "--detailed-exitcode"])
+        .fail(2);
+    repository
+        .meshroll(&[
+            "plan",
+            "--snapshot",
+            &snapshot,
+            "--detailed-exitcode",
+            "--strict",
+        ])
+        .fail(3);
+    repository
+        .meshroll(&[
+            "plan",
+            "--snapshot",
+            &snapshot,
+            "-n",
+            "plain",
+            "--strict",
+            "--detailed-exitcode",
+        ])
+        .succeed();
+    repository
+        .meshroll(&["plan", "--quiet"])
+        .env("MESHROLL_SNAPSHOT", &snapshot)
+        .env("MESHROLL_STRICT", "true")
+        .fail(3);
+}
