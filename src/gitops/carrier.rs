@@ -115,7 +115,10 @@ impl Carrier<'_> {
                     namespace => namespace,
                 };
                 let repository = format!("{} {namespace}/{}", source[0], source[2]);
-                vec![(Some(repository), kustomization.items(manifests, kustomizations))]
+                vec![(
+                    Some(repository),
+                    kustomization.items(manifests, kustomizations),
+                )]
             }
         }
     }
@@ -166,7 +169,9 @@ fn canonical(url: &str) -> String {
         _ => bare,
     };
     let bare = bare.trim_end_matches('/');
-    bare.strip_suffix(".git").unwrap_or(bare).replacen(':', "/", 1)
+    bare.strip_suffix(".git")
+        .unwrap_or(bare)
+        .replacen(':', "/", 1)
 }
 
 /// Every carrier, sorted by engine, namespace and name; and what could not be checked about them.
@@ -202,7 +207,11 @@ pub(super) fn carriers<'a>(
     }
     found.sort_by(|left, right| {
         let key = |carrier: &Carrier<'_>| {
-            (carrier.engine(), carrier.display_name(), carrier.file.map(str::to_owned))
+            (
+                carrier.engine(),
+                carrier.display_name(),
+                carrier.file.map(str::to_owned),
+            )
         };
         key(left).cmp(&key(right))
     });
@@ -221,7 +230,9 @@ fn applications<'a>(
 ) -> Found<'a, Application<'a>> {
     if is_held(snapshot, argo_cd::GROUP, "Application") {
         let live = snapshot.objects_of(argo_cd::GROUP, "Application");
-        return live.map(|object| (live_application(object), None)).collect();
+        return live
+            .map(|object| (live_application(object), None))
+            .collect();
     }
     in_git(manifests, argo_cd::GROUP, "Application")
         .map(|(file, object, body)| {
@@ -323,6 +334,9 @@ mod tests {
         ] {
             assert_eq!(canonical(url), "github.com/org/repo", "{url}");
         }
-        assert_ne!(canonical("https://github.com/org/other"), "github.com/org/repo");
+        assert_ne!(
+            canonical("https://github.com/org/other"),
+            "github.com/org/repo"
+        );
     }
 }

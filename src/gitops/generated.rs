@@ -51,7 +51,11 @@ impl Generated {
             return Some(format!("the configuration names it as generated ({glob})"));
         }
         let marked = path::ancestors(file).find(|above| self.hydrated.contains(*above))?;
-        let at = if marked.is_empty() { "the root" } else { marked };
+        let at = if marked.is_empty() {
+            "the root"
+        } else {
+            marked
+        };
         Some(format!(
             "Argo CD's source hydrator writes it ({HYDRATOR_METADATA} in {at})"
         ))

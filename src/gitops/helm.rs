@@ -12,7 +12,10 @@ use crate::rollout::shell_word;
 
 /// The annotation that a restart needs, as key and value.
 fn annotation(keys: &AnnotationKeys, now: Timestamp) -> (String, String) {
-    let key = keys.restarted_at.as_deref().unwrap_or(crate::config::RESTARTED_AT);
+    let key = keys
+        .restarted_at
+        .as_deref()
+        .unwrap_or(crate::config::RESTARTED_AT);
     let seconds = Timestamp::from_second(now.as_second()).unwrap_or(now);
     (key.to_owned(), seconds.to_string())
 }

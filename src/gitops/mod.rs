@@ -224,7 +224,9 @@ impl<'a> DeliveryMap<'a> {
                 };
                 if let Some((_, other)) = named.iter().find(|(other, _)| other != first) {
                     let name = |number: &usize| {
-                        self.carriers.get(*number).map_or_else(String::new, Carrier::display)
+                        self.carriers
+                            .get(*number)
+                            .map_or_else(String::new, Carrier::display)
                     };
                     pairs.insert((name(carrier), name(other)));
                 }
@@ -267,7 +269,13 @@ fn placements(
         }
         accounted.extend(carrier.reach(kustomizations));
     }
-    placement::add_implicit(&mut placements, manifests, kustomizations, &accounted, paths);
+    placement::add_implicit(
+        &mut placements,
+        manifests,
+        kustomizations,
+        &accounted,
+        paths,
+    );
     placements
 }
 

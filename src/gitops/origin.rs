@@ -185,13 +185,19 @@ impl<'a> DeliveryMap<'a> {
 
     fn generated(&self, placement: &Placement, file: &ManifestFile) -> Option<Reason> {
         let by = self.generated.by(&file.path)?;
-        let number = self.placements.root(placement).and_then(|root| root.carrier);
+        let number = self
+            .placements
+            .root(placement)
+            .and_then(|root| root.carrier);
         let carrier = number.and_then(|number| self.carriers.get(number));
         let instead = match carrier {
             Some(carrier) => format!("edit what it is made from: {}", carrier.reads()),
             None => "edit what it is made from".to_owned(),
         };
-        let message = format!("{}: {by}, so the next run drops an edit; {instead}", file.path);
+        let message = format!(
+            "{}: {by}, so the next run drops an edit; {instead}",
+            file.path
+        );
         Some(Reason::new(ReasonCode::GeneratedManifest, message))
     }
 
@@ -250,8 +256,7 @@ impl<'a> DeliveryMap<'a> {
         let (reference, keys) = (&member.reference, &self.policy.annotations);
         let message = match owner? {
             Owner::HelmRelease { namespace, name } => {
-                let patches =
-                    helm::post_renderer(reference, &member.api_version, keys, self.now);
+                let patches = helm::post_renderer(reference, &member.api_version, keys, self.now);
                 let file = self.releases.get(&(&**namespace, &**name));
                 let file = file.map_or(String::new(), |file| format!(" ({file})"));
                 format!(
@@ -328,7 +333,9 @@ impl<'a> DeliveryMap<'a> {
         let file = &self.manifests.files.get(near.file)?.path;
         if near.namespace != reference.namespace {
             let namespace = &near.namespace;
-            return Some(format!("; {file} makes one of that name in namespace {namespace}"));
+            return Some(format!(
+                "; {file} makes one of that name in namespace {namespace}"
+            ));
         }
         Some(if self.is_certain(near) {
             format!("; {file} holds it, and something else applies that")
@@ -391,13 +398,14 @@ impl<'a> DeliveryMap<'a> {
                 (blockers, ignored.withheld)
             }
             EngineObject::Kustomization(kustomization) => {
-                let live = live.into_iter().flat_map(|live| [&live.labels, &live.annotations]);
+                let live = live
+                    .into_iter()
+                    .flat_map(|live| [&live.labels, &live.annotations]);
                 let written = manifest
                     .into_iter()
                     .flat_map(|(_, object)| [&object.labels, &object.annotations]);
                 let marks: Vec<&StringMap> = live.chain(written).collect();
-                let blockers =
-                    flux::for_object(kustomization, &member.reference, &marks, &fields);
+                let blockers = flux::for_object(kustomization, &member.reference, &marks, &fields);
                 (blockers, Vec::new())
             }
         }
@@ -425,7 +433,11 @@ fn may_become(template: &str, name: &str) -> bool {
         let open = rest.find("${").into_iter().chain(rest.find("{{")).min();
         let literal = open.map_or(rest, |open| rest.split_at(open).0);
         if open.is_none() {
-            return if is_first { left == literal } else { left.ends_with(literal) };
+            return if is_first {
+                left == literal
+            } else {
+                left.ends_with(literal)
+            };
         }
         match left.find(literal) {
             Some(0) => {}

@@ -99,7 +99,10 @@ impl Ownership {
                 name: object.reference.name.clone(),
             };
             let destination = value::text(&object.body, &["spec", "destination", "server"]);
-            if !matches!(destination, None | Some("" | "https://kubernetes.default.svc")) {
+            if !matches!(
+                destination,
+                None | Some("" | "https://kubernetes.default.svc")
+            ) {
                 continue;
             }
             for resource in value::items(&object.body, &["status", "resources"]) {
@@ -109,7 +112,10 @@ impl Ownership {
                 listed.insert(reference, Owner::Application(instance.clone()));
             }
         }
-        for (group, kind) in [(flux::GROUP, "Kustomization"), (flux::HELM_GROUP, "HelmRelease")] {
+        for (group, kind) in [
+            (flux::GROUP, "Kustomization"),
+            (flux::HELM_GROUP, "HelmRelease"),
+        ] {
             for object in snapshot.objects_of(group, kind) {
                 let namespace = object.reference.namespace.clone();
                 let name = object.reference.name.clone();

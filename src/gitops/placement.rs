@@ -128,9 +128,15 @@ impl Placements {
         };
         self.of_object(file, object)
             .filter_map(|placement| {
-                let root = self.root(placement).filter(|root| root.certain && is_same(root))?;
+                let root = self
+                    .root(placement)
+                    .filter(|root| root.certain && is_same(root))?;
                 let cluster = root.destination.as_str();
-                Some((cluster, placement.namespace.as_str(), placement.name.as_str()))
+                Some((
+                    cluster,
+                    placement.namespace.as_str(),
+                    placement.name.as_str(),
+                ))
             })
             .collect()
     }

@@ -62,8 +62,18 @@ mod tests {
 
     #[test]
     fn branches_are_followed_and_the_rest_is_pinned() {
-        let check = |revision: &str, expected| assert_eq!(follows(revision), expected, "{revision}");
-        for branch in ["", "HEAD", "main", "release-1.2", "refs/heads/v1.2.3", "env/prod", "deadbeef-fix", "feedface"] {
+        let check =
+            |revision: &str, expected| assert_eq!(follows(revision), expected, "{revision}");
+        for branch in [
+            "",
+            "HEAD",
+            "main",
+            "release-1.2",
+            "refs/heads/v1.2.3",
+            "env/prod",
+            "deadbeef-fix",
+            "feedface",
+        ] {
             check(branch, Follows::Branch);
         }
         for tag in ["v1.2.3", "1.2.3-rc.1", "refs/tags/main"] {

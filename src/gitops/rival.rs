@@ -30,7 +30,10 @@ fn kyma(snapshot: &ClusterSnapshot) -> Option<Diagnostic> {
         live.reference.namespace == "kyma-system" && module.is_some_and(|name| name == "istio")
     })?;
     Some(rival(
-        format!("{} is Kyma's Istio module: it restarts stale workloads by itself", manager.reference),
+        format!(
+            "{} is Kyma's Istio module: it restarts stale workloads by itself",
+            manager.reference
+        ),
         "leave the restarts to one of the two",
     ))
 }
@@ -39,7 +42,10 @@ fn kyma(snapshot: &ClusterSnapshot) -> Option<Diagnostic> {
 fn deckhouse(snapshot: &ClusterSnapshot) -> Option<Diagnostic> {
     const AUTO_UPGRADE: &str = "istio.deckhouse.io/auto-upgrade";
     let opted_in = |metadata: &&Metadata| {
-        metadata.labels.get(AUTO_UPGRADE).is_some_and(|value| value == "true")
+        metadata
+            .labels
+            .get(AUTO_UPGRADE)
+            .is_some_and(|value| value == "true")
     };
     let namespaces = snapshot.namespaces.values();
     let workloads = snapshot.workloads.iter().map(|live| &live.metadata);
@@ -62,7 +68,10 @@ fn google(snapshot: &ClusterSnapshot) -> Option<Diagnostic> {
         value::integer(&control.body, &["spec", "proxyTargetBasisPoints"]) != Some(0)
     })?;
     Some(rival(
-        format!("{} is Google's managed data plane: it evicts stale pods by itself", active.reference),
+        format!(
+            "{} is Google's managed data plane: it evicts stale pods by itself",
+            active.reference
+        ),
         "turn it off with mesh.cloud.google.com/proxy: '{\"managed\":\"false\"}', or leave the restarts to it",
     ))
 }
@@ -79,7 +88,10 @@ fn fortsa(snapshot: &ClusterSnapshot) -> Option<Diagnostic> {
             || runs(labels.get("app"))
     })?;
     Some(rival(
-        format!("{} shows that Fortsa restarts stale workloads by itself", found.reference),
+        format!(
+            "{} shows that Fortsa restarts stale workloads by itself",
+            found.reference
+        ),
         "leave the restarts to one of the two: under a GitOps engine its patches are drift",
     ))
 }

@@ -43,9 +43,8 @@ pub(super) fn written(kind: WorkloadKind, keys: &AnnotationKeys) -> Vec<WrittenF
             WrittenField::new(&["spec", "restartAt"], true),
         ];
     }
-    let annotation = |key: &str| {
-        WrittenField::new(&["spec", "template", "metadata", "annotations", key], true)
-    };
+    let annotation =
+        |key: &str| WrittenField::new(&["spec", "template", "metadata", "annotations", key], true);
     let restarted_at = keys.restarted_at.as_deref().map(annotation);
     [annotation(&keys.restarted_for)]
         .into_iter()

@@ -36,7 +36,10 @@ pub(crate) fn items<'v>(value: &'v Value, path: &[&str]) -> &'v [Value] {
 }
 
 /// The strings of the list at a path; other items are left out.
-pub(crate) fn texts<'v>(value: &'v Value, path: &[&str]) -> impl Iterator<Item = &'v str> + use<'v> {
+pub(crate) fn texts<'v>(
+    value: &'v Value,
+    path: &[&str],
+) -> impl Iterator<Item = &'v str> + use<'v> {
     items(value, path).iter().filter_map(Value::as_str)
 }
 

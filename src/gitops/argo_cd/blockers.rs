@@ -30,7 +30,11 @@ pub(in crate::gitops) fn for_application(
     blockers.extend(automation(application, settings));
     blockers.extend(skipped(application));
     blockers.extend(leaving(application));
-    blockers.extend(sources.iter().filter_map(|source| pinned(application, source)));
+    blockers.extend(
+        sources
+            .iter()
+            .filter_map(|source| pinned(application, source)),
+    );
     blockers.extend(last_operation(application));
     blockers.extend(conditions(application));
     let name = match application.text(&["spec", "project"]) {
@@ -56,7 +60,10 @@ pub(in crate::gitops) fn for_application(
 }
 
 fn automation(application: &Application<'_>, settings: &Settings<'_>) -> Option<Blocker> {
-    let set = application.owners.iter().find(|owner| owner.kind == "ApplicationSet");
+    let set = application
+        .owners
+        .iter()
+        .find(|owner| owner.kind == "ApplicationSet");
     if let Some(set) = set.filter(|set| settings.is_rolling(application.namespace, &set.name)) {
         return Some(Blocker::new(
             BlockerCode::RollingSync,
@@ -91,7 +98,9 @@ fn is_true(text: &str) -> bool {
 }
 
 fn skipped(application: &Application<'_>) -> Option<Blocker> {
-    application.annotation(SKIP_RECONCILE).filter(|text| is_true(text))?;
+    application
+        .annotation(SKIP_RECONCILE)
+        .filter(|text| is_true(text))?;
     Some(Blocker::new(
         BlockerCode::SkipReconcile,
         application.display(),
@@ -133,7 +142,11 @@ fn pinned(application: &Application<'_>, source: &RepoSource<'_>) -> Option<Bloc
 fn last_operation(application: &Application<'_>) -> Option<Blocker> {
     let phase = application.text(&["status", "operationState", "phase"]);
     let said = application.text(&["status", "operationState", "message"]);
-    let said = if said.is_empty() { String::new() } else { format!(": {said}") };
+    let said = if said.is_empty() {
+        String::new()
+    } else {
+        format!(": {said}")
+    };
     if value::at(application.body, &["operation"]).is_some()
         || matches!(phase, "Running" | "Terminating")
     {
@@ -263,7 +276,10 @@ fn excluded(
     settings: &Settings<'_>,
     reference: &ObjectRef,
 ) -> Option<Blocker> {
-    let what = format!("{} is left out: let it in, or restart it by hand", reference.kind);
+    let what = format!(
+        "{} is left out: let it in, or restart it by hand",
+        reference.kind
+    );
     if let Some(field) = settings.exclusion(&reference.group, &reference.kind) {
         let code = BlockerCode::ResourceExcluded;
         return Some(Blocker::new(code, "ConfigMap argocd-cm", field, what));
@@ -298,7 +314,9 @@ fn excluded(
 /// Waves are applied in order, and each waits for the health of the one before.
 fn earlier_wave(application: &Application<'_>, target: &Target<'_>) -> Option<Blocker> {
     let written = target.annotations.get(SYNC_WAVE);
-    let own = written.and_then(|wave| wave.parse::<i64>().ok()).unwrap_or(0);
+    let own = written
+        .and_then(|wave| wave.parse::<i64>().ok())
+        .unwrap_or(0);
     let resources = value::items(application.body, &["status", "resources"]);
     let holds = |resource: &&Value| {
         let wave = value::integer(resource, &["syncWave"]).unwrap_or(0);
@@ -326,14 +344,17 @@ fn path_filter(
 ) -> Option<Blocker> {
     let written = application.annotation(GENERATE_PATHS)?;
     let file = target.file?;
-    let mut paths = written.split(';').map(str::trim).filter(|path| !path.is_empty()).peekable();
+    let mut paths = written
+        .split(';')
+        .map(str::trim)
+        .filter(|path| !path.is_empty())
+        .peekable();
     paths.peek()?;
     let sees = |written: &str| {
         let from = sources.iter().filter_map(|source| source.path.as_deref());
         from.into_iter().any(|from| {
-            path::resolve(from, written).is_some_and(|path| {
-                path::is_within(file, &path) || path::glob_matches(&path, file)
-            })
+            path::resolve(from, written)
+                .is_some_and(|path| path::is_within(file, &path) || path::glob_matches(&path, file))
         })
     };
     (!paths.any(sees)).then(|| {

@@ -45,7 +45,10 @@ pub(in crate::gitops) fn ignored(
 ) -> Ignored {
     let system = settings.ignore_rules(&reference.group, &reference.kind);
     let own = value::items(application.body, &["spec", "ignoreDifferences"]);
-    let own = own.iter().enumerate().filter(|(_, rule)| fits(rule, reference));
+    let own = own
+        .iter()
+        .enumerate()
+        .filter(|(_, rule)| fits(rule, reference));
     let rules: Vec<Rule<'_>> = own
         .map(|(number, body)| Rule {
             object: application.display(),
@@ -58,8 +61,10 @@ pub(in crate::gitops) fn ignored(
             body: &rule.body,
         }))
         .collect();
-    let covers: Vec<(Cover, Option<&Rule<'_>>)> =
-        fields.iter().map(|field| strongest(&rules, field)).collect();
+    let covers: Vec<(Cover, Option<&Rule<'_>>)> = fields
+        .iter()
+        .map(|field| strongest(&rules, field))
+        .collect();
     judge(application, fields, &covers)
 }
 
@@ -76,10 +81,7 @@ fn fits(rule: &Value, reference: &ObjectRef) -> bool {
         && exact("namespace", &reference.namespace)
 }
 
-fn strongest<'r, 'a>(
-    rules: &'r [Rule<'a>],
-    field: &WrittenField,
-) -> (Cover, Option<&'r Rule<'a>>) {
+fn strongest<'r, 'a>(rules: &'r [Rule<'a>], field: &WrittenField) -> (Cover, Option<&'r Rule<'a>>) {
     let mut best = (Cover::No, None);
     for rule in rules {
         let cover = covers(rule.body, field);
@@ -102,9 +104,8 @@ fn judge(
     let respects = has_option("RespectIgnoreDifferences=true");
     let is_seen = covers.iter().any(|(cover, _)| *cover == Cover::No);
     let arrives = |number: usize| !respects || covers.get(number).is_none_or(|c| c.0 == Cover::No);
-    let restarts = (0..fields.len()).any(|number| {
-        fields.get(number).is_some_and(|field| field.restarts) && arrives(number)
-    });
+    let restarts = (0..fields.len())
+        .any(|number| fields.get(number).is_some_and(|field| field.restarts) && arrives(number));
     if !is_seen || !restarts {
         return Ignored {
             blocker: blocker(fields, covers, respects),
@@ -128,9 +129,16 @@ fn blocker(
     covers: &[(Cover, Option<&Rule<'_>>)],
     respects: bool,
 ) -> Option<Blocker> {
-    let (field, (cover, rule)) = fields.iter().zip(covers).find(|(_, (_, rule))| rule.is_some())?;
+    let (field, (cover, rule)) = fields
+        .iter()
+        .zip(covers)
+        .find(|(_, (_, rule))| rule.is_some())?;
     let rule = (*rule)?;
-    let verb = if *cover == Cover::Maybe { "may ignore" } else { "ignores" };
+    let verb = if *cover == Cover::Maybe {
+        "may ignore"
+    } else {
+        "ignores"
+    };
     let effect = if respects {
         "RespectIgnoreDifferences keeps it from ever arriving"
     } else {
@@ -177,17 +185,26 @@ fn pointer_covers(pointer: &str, field: &WrittenField) -> bool {
 /// Argo CD itself owns the stamp once it has applied it; `kubectl rollout restart` owns the restart
 /// time that it wrote. Other managers own neither.
 fn manager_may_own(manager: &str, field: &WrittenField) -> bool {
-    let is_own = matches!(manager, "argocd-controller" | "argocd-application-controller");
+    let is_own = matches!(
+        manager,
+        "argocd-controller" | "argocd-application-controller"
+    );
     is_own || manager.starts_with("kubectl") && field.key().ends_with("restartedAt")
 }
 
 fn expression_covers(expression: &str, field: &WrittenField) -> Cover {
     if let Some(keys) = plain_path(expression) {
-        return if field.path.starts_with(&keys) { Cover::Yes } else { Cover::No };
+        return if field.path.starts_with(&keys) {
+            Cover::Yes
+        } else {
+            Cover::No
+        };
     }
     let names_it = expression.contains(field.key());
     let names_its_map = ["metadata.annotations", ".annotations"].iter().any(|map| {
-        let ends = expression.match_indices(map).map(|(at, found)| at + found.len());
+        let ends = expression
+            .match_indices(map)
+            .map(|(at, found)| at + found.len());
         ends.filter_map(|end| expression.get(end..))
             .any(|rest| !rest.starts_with(['.', '[']))
     });
@@ -241,15 +258,25 @@ mod tests {
     fn paths_of_jq_are_read_where_they_are_plain() {
         let check = |expression: &str, expected: Option<&[&str]>| {
             let found = plain_path(expression);
-            let found: Option<Vec<&str>> =
-                found.as_ref().map(|keys| keys.iter().map(String::as_str).collect());
+            let found: Option<Vec<&str>> = found
+                .as_ref()
+                .map(|keys| keys.iter().map(String::as_str).collect());
             assert_eq!(found.as_deref(), expected, "{expression}");
         };
         check(".", Some(&[]));
         check(".spec.template", Some(&["spec", "template"]));
-        check(".metadata.annotations.\"a/b.c\"", Some(&["metadata", "annotations", "a/b.c"]));
-        check(".metadata.annotations[\"a/b\"]", Some(&["metadata", "annotations", "a/b"]));
-        check(".metadata[\"annotations\"].\"x\"", Some(&["metadata", "annotations", "x"]));
+        check(
+            ".metadata.annotations.\"a/b.c\"",
+            Some(&["metadata", "annotations", "a/b.c"]),
+        );
+        check(
+            ".metadata.annotations[\"a/b\"]",
+            Some(&["metadata", "annotations", "a/b"]),
+        );
+        check(
+            ".metadata[\"annotations\"].\"x\"",
+            Some(&["metadata", "annotations", "x"]),
+        );
         check(".spec.containers[].image", None);
         check("if .a then .b else empty end", None);
         check(".a | .b", None);
@@ -268,10 +295,18 @@ mod tests {
         assert!(pointer_covers(&one, time) && !pointer_covers(&one, stamp));
         assert!(!pointer_covers("/spec/replicas", stamp) && !pointer_covers("spec", stamp));
         let check = |expression: &str, of_stamp: Cover, of_time: Cover| {
-            assert_eq!(expression_covers(expression, stamp), of_stamp, "{expression}");
+            assert_eq!(
+                expression_covers(expression, stamp),
+                of_stamp,
+                "{expression}"
+            );
             assert_eq!(expression_covers(expression, time), of_time, "{expression}");
         };
-        check(".spec.template.metadata.annotations", Cover::Yes, Cover::Yes);
+        check(
+            ".spec.template.metadata.annotations",
+            Cover::Yes,
+            Cover::Yes,
+        );
         check(
             ".spec.template.metadata.annotations.\"kubectl.kubernetes.io/restartedAt\"",
             Cover::No,
@@ -282,7 +317,11 @@ mod tests {
             Cover::Maybe,
             Cover::Maybe,
         );
-        check(".spec.template.spec.containers[].image", Cover::No, Cover::No);
+        check(
+            ".spec.template.spec.containers[].image",
+            Cover::No,
+            Cover::No,
+        );
         check(
             ".spec.template.metadata.annotations | select(.\"kubectl.kubernetes.io/restartedAt\")",
             Cover::Maybe,

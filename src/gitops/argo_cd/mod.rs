@@ -79,7 +79,8 @@ impl<'a> Application<'a> {
 
     /// The namespace of objects that name none.
     pub(super) fn namespace_of_objects(&self) -> Option<&'a str> {
-        value::text(self.body, &["spec", "destination", "namespace"]).filter(|name| !name.is_empty())
+        value::text(self.body, &["spec", "destination", "namespace"])
+            .filter(|name| !name.is_empty())
     }
 
     /// The cluster that it delivers to: empty for the one that Argo CD itself runs in.
@@ -195,7 +196,11 @@ impl RepoSource<'_> {
         let Some(kustomize) = value::at(self.body, &["kustomize"]) else {
             return Transform::default();
         };
-        let text = |key: &str| value::text(kustomize, &[key]).unwrap_or_default().to_owned();
+        let text = |key: &str| {
+            value::text(kustomize, &[key])
+                .unwrap_or_default()
+                .to_owned()
+        };
         let namespace = text("namespace");
         Transform {
             namespace: (!namespace.is_empty()).then_some(namespace),

@@ -149,7 +149,9 @@ impl Field {
         let step = step.unwrap_or(1);
         let every = usize::try_from(step).ok()?;
         Some(Self {
-            bits: (start..=end).step_by(every).fold(0, |bits, n| bits | (1 << n)),
+            bits: (start..=end)
+                .step_by(every)
+                .fold(0, |bits, n| bits | (1 << n)),
             is_any: is_star && step == 1,
         })
     }
@@ -174,20 +176,42 @@ mod tests {
             check_in(&TimeZone::UTC, text, after, expected);
         };
         check("0 9 * * *", "2026-11-20T09:00:00Z", "2026-11-21T09:00:00Z");
-        check("*/15 * * * *", "2026-11-20T09:01:00Z", "2026-11-20T09:15:00Z");
-        check("30 22 * * FRI", "2026-11-20T09:00:00Z", "2026-11-20T22:30:00Z");
+        check(
+            "*/15 * * * *",
+            "2026-11-20T09:01:00Z",
+            "2026-11-20T09:15:00Z",
+        );
+        check(
+            "30 22 * * FRI",
+            "2026-11-20T09:00:00Z",
+            "2026-11-20T22:30:00Z",
+        );
         check("0 0 29 2 *", "2026-11-20T09:00:00Z", "2028-02-29T00:00:00Z");
         check("0 0 1 * 1", "2026-11-20T09:00:00Z", "2026-11-23T00:00:00Z");
-        check("0 0 */2 * 1", "2026-11-20T09:00:00Z", "2026-11-21T00:00:00Z");
-        check("0 0 ? JAN-mar *", "2026-11-20T09:00:00Z", "2027-01-01T00:00:00Z");
-        check("5/20 0 * * *", "2026-11-20T00:05:00Z", "2026-11-20T00:25:00Z");
+        check(
+            "0 0 */2 * 1",
+            "2026-11-20T09:00:00Z",
+            "2026-11-21T00:00:00Z",
+        );
+        check(
+            "0 0 ? JAN-mar *",
+            "2026-11-20T09:00:00Z",
+            "2027-01-01T00:00:00Z",
+        );
+        check(
+            "5/20 0 * * *",
+            "2026-11-20T00:05:00Z",
+            "2026-11-20T00:25:00Z",
+        );
         check("@weekly", "2026-11-20T09:00:00Z", "2026-11-22T00:00:00Z");
         check("0 0 31 2 *", "2026-11-20T09:00:00Z", "never");
     }
 
     #[test]
     fn a_time_that_the_clock_skips_never_comes() {
-        let berlin = TimeZoneDatabase::bundled().get("Europe/Berlin").expect("a zone");
+        let berlin = TimeZoneDatabase::bundled()
+            .get("Europe/Berlin")
+            .expect("a zone");
         let check = |after: &str, expected: &str| check_in(&berlin, "30 2 * * *", after, expected);
         check("2026-03-28T12:00:00Z", "2026-03-30T00:30:00Z");
         check("2026-10-24T12:00:00Z", "2026-10-25T00:30:00Z");
@@ -196,7 +220,16 @@ mod tests {
 
     #[test]
     fn what_is_no_schedule_is_refused() {
-        for text in ["", "* * * *", "* * * * * *", "60 * * * *", "a * * * *", "5-1 * * * *", "*/0 * * * *", "@every 1h"] {
+        for text in [
+            "",
+            "* * * *",
+            "* * * * * *",
+            "60 * * * *",
+            "a * * * *",
+            "5-1 * * * *",
+            "*/0 * * * *",
+            "@every 1h",
+        ] {
             assert_eq!(Schedule::parse(text), None, "{text}");
         }
     }

@@ -39,14 +39,15 @@ impl<'a> Settings<'a> {
                 ((&*reference.namespace, &*reference.name), &object.body)
             })
         };
-        let is_rolling = |body: &Value| {
-            value::text(body, &["spec", "strategy", "type"]) == Some("RollingSync")
-        };
+        let is_rolling =
+            |body: &Value| value::text(body, &["spec", "strategy", "type"]) == Some("RollingSync");
         Self {
             namespace: config.map(|object| &*object.reference.namespace),
             config: config.and_then(|object| value::at(&object.body, &["data"])),
             projects: by_name("AppProject").collect(),
-            rolling: by_name("ApplicationSet").filter(|(_, body)| is_rolling(body)).collect(),
+            rolling: by_name("ApplicationSet")
+                .filter(|(_, body)| is_rolling(body))
+                .collect(),
         }
     }
 

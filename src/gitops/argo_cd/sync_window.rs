@@ -60,7 +60,9 @@ pub(super) fn closed(
 ) -> Result<Option<Closed>, Vec<usize>> {
     let mut windows = Vec::new();
     let mut unreadable = Vec::new();
-    let all = value::items(project, &["spec", "syncWindows"]).iter().enumerate();
+    let all = value::items(project, &["spec", "syncWindows"])
+        .iter()
+        .enumerate();
     for (number, body) in all.filter(|(_, body)| applies(body, application)) {
         match read(number, body) {
             Some(window) => windows.push(window),
@@ -80,7 +82,11 @@ pub(super) fn closed(
 /// The window that closes at a time, and whether it denies.
 fn closing(windows: &[Window], now: Timestamp) -> Option<(usize, bool)> {
     let is_active = |window: &&Window| window.ends(now).is_some();
-    if let Some(denies) = windows.iter().filter(|window| !window.allows).find(is_active) {
+    if let Some(denies) = windows
+        .iter()
+        .filter(|window| !window.allows)
+        .find(is_active)
+    {
         return Some((denies.number, true));
     }
     let mut allowing = windows.iter().filter(|window| window.allows).peekable();
@@ -130,7 +136,10 @@ fn read(number: usize, body: &Value) -> Option<Window> {
 fn applies(body: &Value, application: &Application<'_>) -> bool {
     let lists = [
         ("applications", vec![application.name]),
-        ("namespaces", vec![application.text(&["spec", "destination", "namespace"])]),
+        (
+            "namespaces",
+            vec![application.text(&["spec", "destination", "namespace"])],
+        ),
         (
             "clusters",
             vec![
@@ -203,10 +212,30 @@ mod tests {
         let both = [allow.clone(), deny.clone()];
         // 20 November 2026 is a Friday.
         check(&both, "2026-11-20T10:00:00Z", None, "2026-11-20T10:00:00Z");
-        check(&both, "2026-11-20T12:00:00Z", Some((1, true)), "2026-11-20T13:00:00Z");
-        check(&both, "2026-11-20T17:00:00Z", Some((0, false)), "2026-11-23T09:00:00Z");
-        check(&both, "2026-11-20T08:59:59Z", Some((0, false)), "2026-11-20T09:00:00Z");
-        check(&[deny], "2026-11-20T17:00:00Z", None, "2026-11-20T17:00:00Z");
+        check(
+            &both,
+            "2026-11-20T12:00:00Z",
+            Some((1, true)),
+            "2026-11-20T13:00:00Z",
+        );
+        check(
+            &both,
+            "2026-11-20T17:00:00Z",
+            Some((0, false)),
+            "2026-11-23T09:00:00Z",
+        );
+        check(
+            &both,
+            "2026-11-20T08:59:59Z",
+            Some((0, false)),
+            "2026-11-20T09:00:00Z",
+        );
+        check(
+            &[deny],
+            "2026-11-20T17:00:00Z",
+            None,
+            "2026-11-20T17:00:00Z",
+        );
         check(&[], "2026-11-20T17:00:00Z", None, "2026-11-20T17:00:00Z");
         let always = json!({"kind": "deny", "schedule": "* * * * *", "duration": "1h"});
         check(&[always], "2026-11-20T17:00:00Z", Some((0, true)), "never");
@@ -217,14 +246,28 @@ mod tests {
         let berlin = json!({
             "kind": "allow", "schedule": "0 9 * * *", "duration": "1h", "timeZone": "Europe/Berlin",
         });
-        check(&[berlin.clone()], "2026-11-20T08:30:00Z", None, "2026-11-20T08:30:00Z");
-        check(&[berlin], "2026-07-20T08:30:00Z", Some((0, false)), "2026-07-21T07:00:00Z");
+        check(
+            &[berlin.clone()],
+            "2026-11-20T08:30:00Z",
+            None,
+            "2026-11-20T08:30:00Z",
+        );
+        check(
+            &[berlin],
+            "2026-07-20T08:30:00Z",
+            Some((0, false)),
+            "2026-07-21T07:00:00Z",
+        );
     }
 
     #[test]
     fn durations_are_read_as_go_writes_them() {
         let check = |text: &str, seconds: Option<i64>| {
-            assert_eq!(duration(text).map(|found| found.as_secs()), seconds, "{text}");
+            assert_eq!(
+                duration(text).map(|found| found.as_secs()),
+                seconds,
+                "{text}"
+            );
         };
         check("1h30m", Some(5400));
         check("24h", Some(86_400));

@@ -23,7 +23,12 @@ pub(in crate::gitops) fn for_kustomization(
     let mut unchecked = Vec::new();
     let display = kustomization.display();
     if value::is_true(kustomization.body, &["spec", "suspend"]) {
-        blockers.push(suspended(&display, "kustomization", kustomization.namespace, kustomization.name));
+        blockers.push(suspended(
+            &display,
+            "kustomization",
+            kustomization.namespace,
+            kustomization.name,
+        ));
     }
     if kustomization.is_leaving {
         blockers.push(Blocker::new(
@@ -35,7 +40,13 @@ pub(in crate::gitops) fn for_kustomization(
     }
     blockers.extend(not_ready(&display, kustomization.body));
     for dependency in value::items(kustomization.body, &["spec", "dependsOn"]) {
-        depends(kustomization, dependency, snapshot, &mut blockers, &mut unchecked);
+        depends(
+            kustomization,
+            dependency,
+            snapshot,
+            &mut blockers,
+            &mut unchecked,
+        );
     }
     source(kustomization, snapshot, &mut blockers, &mut unchecked);
     (blockers, unchecked)
@@ -146,7 +157,12 @@ fn source_blockers(source: &ClusterObject) -> Vec<Blocker> {
             _ => "external",
         };
         let reference = &source.reference;
-        blockers.push(suspended(&display, kind, &reference.namespace, &reference.name));
+        blockers.push(suspended(
+            &display,
+            kind,
+            &reference.namespace,
+            &reference.name,
+        ));
     }
     blockers.extend(not_ready(&display, &source.body));
     if source.reference.kind == "GitRepository" {
@@ -250,10 +266,11 @@ fn ignored(
     let covers = |field: &WrittenField| {
         let pointer = field.pointer();
         let own = rules.iter().filter(|rule| applies(rule));
-        own.flat_map(|rule| value::texts(rule, &["paths"])).any(|path| {
-            let rest = pointer.strip_prefix(path.trim_end_matches('/'));
-            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-        })
+        own.flat_map(|rule| value::texts(rule, &["paths"]))
+            .any(|path| {
+                let rest = pointer.strip_prefix(path.trim_end_matches('/'));
+                rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+            })
     };
     let restarts = fields.iter().any(|field| field.restarts && !covers(field));
     (!restarts && !rules.is_empty()).then(|| {

@@ -19,7 +19,12 @@ fn reference(id: &str) -> Option<ObjectRef> {
     let (namespace, rest) = id.split_once('_')?;
     let (rest, kind) = rest.rsplit_once('_')?;
     let (name, group) = rest.rsplit_once('_')?;
-    Some(ObjectRef::new(group, kind, namespace, name.replace("__", ":")))
+    Some(ObjectRef::new(
+        group,
+        kind,
+        namespace,
+        name.replace("__", ":"),
+    ))
 }
 
 #[cfg(test)]
@@ -32,9 +37,15 @@ mod tests {
             let found = reference(id).map(|found| format!("{}|{found}", found.group));
             assert_eq!(found.as_deref(), expected, "{id}");
         };
-        check("shop_cart_apps_Deployment", Some("apps|Deployment shop/cart"));
+        check(
+            "shop_cart_apps_Deployment",
+            Some("apps|Deployment shop/cart"),
+        );
         check("default_podinfo__Service", Some("|Service default/podinfo"));
-        check("_a__b_rbac.authorization.k8s.io_ClusterRole", Some("rbac.authorization.k8s.io|ClusterRole a:b"));
+        check(
+            "_a__b_rbac.authorization.k8s.io_ClusterRole",
+            Some("rbac.authorization.k8s.io|ClusterRole a:b"),
+        );
         check("cart", None);
     }
 }

@@ -11,7 +11,9 @@ use serde_json::Value;
 pub(super) use blockers::{for_kustomization, for_object};
 pub(super) use inventory::inventory;
 
-use super::kustomize::{Item, Kustomizations, Transform, changes_templates, is_kustomization, plain_items};
+use super::kustomize::{
+    Item, Kustomizations, Transform, changes_templates, is_kustomization, plain_items,
+};
 use super::path;
 use crate::manifest::ManifestSet;
 use crate::rollout::value;
@@ -104,8 +106,7 @@ impl<'a> Kustomization<'a> {
             namespace: (!namespace.is_empty()).then_some(namespace),
             prefix: text("namePrefix"),
             suffix: text("nameSuffix"),
-            templates: changes_templates(spec)
-                || !value::items(spec, &["components"]).is_empty(),
+            templates: changes_templates(spec) || !value::items(spec, &["components"]).is_empty(),
         }
     }
 }
