@@ -45,6 +45,8 @@ pub use image::ImageName;
 pub use injector::Match;
 pub use observed::{Observation, ObservedSidecar, holds_a_sidecar, observe, observe_in};
 pub use resolution::{Called, Explanation};
+pub(crate) use resources::nano;
+pub(crate) use selector::LabelSelector;
 pub use stamp::{Stamp, StampParseError};
 pub use version::Version;
 
