@@ -22,7 +22,7 @@ use crate::config::Policy;
 use crate::diagnostic::Diagnostic;
 use crate::gitops::{Delivery, DeliveryMap};
 use crate::manifest::{ManifestFile, Object, ObjectRef};
-use crate::mesh::{Drift, Mesh, Stamp};
+use crate::mesh::{Drift, Explanation, Mesh, Stamp};
 use crate::reason::{Reason, ReasonCode, Verdict};
 use crate::rollout::{Effect, Member, Risk};
 use crate::snapshot::{ClusterSnapshot, Gaps};
@@ -130,6 +130,14 @@ pub fn decide<'a>(
     }
     decisions.sort_by(|a, b| a.reference.sort_key().cmp(&b.reference.sort_key()));
     (decisions, diagnostics)
+}
+
+/// One workload's decision with the whole chain of reasoning about its injection; no chain where
+/// there is no template to reason about.
+#[must_use]
+pub fn explain<'a>(inputs: Inputs<'a>, member: &Member<'_>) -> (Decision<'a>, Option<Explanation>) {
+    let (decision, _) = judge::judge(inputs, member);
+    (decision, judge::explanation(inputs, member))
 }
 
 impl Decision<'_> {

@@ -79,6 +79,9 @@ pub enum GitError {
     },
 }
 
+/// Path and id of a manifest's blob.
+type ManifestBlob = (String, Oid);
+
 /// Mode of a symbolic link in a tree.
 const LINK: i32 = 0o120_000;
 /// Mode of an executable file in a tree.
@@ -223,7 +226,7 @@ impl GitRepository {
         &self,
         commit: Oid,
         paths: &[String],
-    ) -> Result<(Vec<(String, Oid)>, Vec<Diagnostic>), GitError> {
+    ) -> Result<(Vec<ManifestBlob>, Vec<Diagnostic>), GitError> {
         let tree = self
             .repository
             .find_commit(commit)

@@ -12,7 +12,7 @@ use super::text::{
     KeyStyle, double_quoted, insert, is_comments, line_end, line_ending, line_start, skip_blanks,
 };
 use super::text_edit::Replacement;
-use crate::manifest::tree::{Content, NodeId};
+use crate::manifest::tree::{Content, Node, NodeId};
 
 /// How a mapping in braces is written.
 #[derive(Debug)]
@@ -95,7 +95,8 @@ fn into_empty(
     let own_line = line_start(subject.bytes, span.start);
     let outer = &subject.bytes[own_line..skip_blanks(subject.bytes, own_line)];
     let outer = String::from_utf8_lossy(outer).into_owned();
-    let is_pretty = style.indent.is_some() && style.key == KeyStyle::Double && place.in_flow;
+    let is_pretty =
+        style.indent.is_some() && style.key == KeyStyle::Double && is_in_flow(subject, place);
     let text = if is_pretty {
         // Pretty JSON: the braces open up.
         let inner = format!("{outer}{}", style.unit);
@@ -256,14 +257,23 @@ fn indent(subject: Subject<'_, '_>, place: &Place, first: usize) -> Option<Strin
     is_own_line.then(|| String::from_utf8_lossy(indent).into_owned())
 }
 
+fn is_in_flow(subject: Subject<'_, '_>, place: &Place) -> bool {
+    let parent = place.parent.map(|parent| subject.tree.node(parent));
+    parent.is_some_and(Node::is_flow)
+}
+
 /// What one level is indented by: the difference between the entries and what holds them.
 fn unit(subject: Subject<'_, '_>, place: &Place, first: usize) -> String {
     let indent_of = |offset: usize| {
         let start = line_start(subject.bytes, offset);
         &subject.bytes[start..skip_blanks(subject.bytes, start)]
     };
+    let holder = match (subject.tree.entries(place.mapping), place.parent) {
+        ([], Some(parent)) => parent,
+        _ => place.mapping,
+    };
     let inner = indent_of(first);
-    let outer = indent_of(subject.tree.node(place.mapping).span.start);
+    let outer = indent_of(subject.tree.node(holder).span.start);
     let unit = inner.strip_prefix(outer).unwrap_or_default();
     match (unit.is_empty(), inner.first()) {
         (false, _) => String::from_utf8_lossy(unit).into_owned(),

@@ -18,8 +18,8 @@ pub(crate) struct Place {
     pub(crate) missing: Vec<&'static str>,
     /// Key and value of the first missing level, where it stands there without a value.
     pub(crate) null: Option<(NodeId, NodeId)>,
-    /// Whether the deepest mapping stands inside braces itself.
-    pub(crate) in_flow: bool,
+    /// The mapping that holds it.
+    pub(crate) parent: Option<NodeId>,
     /// Columns by which the path's block mappings are indented below their keys.
     pub(crate) step: usize,
 }
@@ -62,7 +62,7 @@ pub(crate) fn place(
         key: None,
         missing: Vec::new(),
         null: None,
-        in_flow: false,
+        parent: None,
         step: DEFAULT_STEP,
     };
     check_mapping(tree, object, "")?;
@@ -86,7 +86,7 @@ pub(crate) fn place(
         check_shared(tree, value)?;
         check_mapping(tree, value, level)?;
         place.step = step(tree, key, value).unwrap_or(place.step);
-        place.in_flow = tree.node(place.mapping).is_flow();
+        place.parent = Some(place.mapping);
         place.mapping = value;
         place.key = Some(key);
     }

@@ -189,7 +189,7 @@ impl Before<'_> {
             .collect();
         let mut lines = proof::trees(&self.tree, &tree, &intents)?.into_iter();
         if let (Ok(old), Ok(new)) = (std::str::from_utf8(old), std::str::from_utf8(&new)) {
-            proof::referee(old, new, &intents)?;
+            proof::referee(&self.tree, old, new, &intents)?;
         }
         let first = |planned: &Planned| {
             let own = lines.by_ref().take(planned.intents.len());

@@ -103,9 +103,9 @@ fn replace(
     let refused = || Obstacle::new(node.line, ObstacleKind::Value(name.to_owned()));
     let (range, style) = match &node.content {
         Content::Alias(_) => (node.span.clone(), ScalarStyle::DoubleQuoted),
-        Content::Scalar { text, style } if node.span.is_empty() && text.is_empty() => {
+        Content::Scalar { .. } if node.span.is_empty() => {
             let colon = colon_after(subject, key)?;
-            if node.anchor != 0 || *style != ScalarStyle::Plain {
+            if node.anchor != 0 {
                 return Err(refused());
             }
             return Ok(Some(insert(

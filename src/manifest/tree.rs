@@ -29,6 +29,7 @@ pub(crate) struct Tree<'a> {
     /// The node that each anchor number names; numbers count from one.
     anchors: Vec<Option<NodeId>>,
     aliased: BTreeSet<usize>,
+    redefines_anchors: bool,
 }
 
 /// One node, with its place in the file.
@@ -123,6 +124,7 @@ impl<'a> Tree<'a> {
     pub(crate) fn parse(text: &'a str, origin: Origin) -> Result<Self, TreeError> {
         let options = granit_parser::options! {
             emit_comments: false,
+            emit_anchor_events: true,
             flow_nesting_limit: DEPTH_LIMIT,
             block_nesting_limit: DEPTH_LIMIT,
         };
@@ -167,6 +169,11 @@ impl<'a> Tree<'a> {
     pub(crate) fn is_aliased(&self, id: NodeId) -> bool {
         let anchor = self.node(id).anchor;
         anchor != 0 && self.aliased.contains(&anchor)
+    }
+
+    /// Whether an anchor name is given to more than one node.
+    pub(crate) fn redefines_anchors(&self) -> bool {
+        self.redefines_anchors
     }
 
     /// The node itself, or what it is an alias of.
@@ -226,6 +233,7 @@ impl<'a> Tree<'a> {
             root: self.root,
             anchors: self.anchors,
             aliased: self.aliased,
+            redefines_anchors: self.redefines_anchors,
         }
     }
 }
@@ -271,6 +279,7 @@ struct Open {
 struct Builder<'a> {
     tree: Tree<'a>,
     open: Vec<Open>,
+    anchor_names: BTreeSet<Cow<'a, str>>,
     origin: Origin,
 }
 
@@ -279,6 +288,7 @@ impl<'a> Builder<'a> {
         Self {
             tree: Tree::default(),
             open: Vec::new(),
+            anchor_names: BTreeSet::new(),
             origin,
         }
     }
@@ -301,6 +311,10 @@ impl<'a> Builder<'a> {
                 let flow = style == StructureStyle::Flow;
                 let items = Vec::new();
                 self.collection(Content::Sequence { flow, items }, span, anchor, tag)
+            }
+            Event::Anchor(_, name) => {
+                self.tree.redefines_anchors |= !self.anchor_names.insert(name);
+                Ok(())
             }
             Event::MappingEnd | Event::SequenceEnd => {
                 self.close(span);

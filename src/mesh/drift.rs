@@ -131,14 +131,15 @@ fn config(expected: &ExpectedSidecar, observed: &ObservedSidecar) -> Option<Drif
     if expected.kind != ProxyKind::Gateway {
         remove_trusted_proxies(&mut had);
     }
-    // Ports are known of pods with an init container alone.
-    let is_port = |name: &str| name.ends_with("ListenPort");
-    let has_init = expected.init.is_some() && observed.init.is_some();
     let names: BTreeSet<&String> = had.keys().chain(expected.config.keys()).collect();
     let differing: Vec<&String> = names
         .into_iter()
-        .filter(|name| has_init || !is_port(name))
-        .filter(|name| had.get(*name) != expected.config.get(*name))
+        .filter(|name| {
+            let (had, wanted) = (had.get(*name), expected.config.get(*name));
+            // Ports are known only of an init container whose arguments are Istio's.
+            let is_known = !name.ends_with("ListenPort") || (had.is_some() && wanted.is_some());
+            is_known && had != wanted
+        })
         .collect();
     if differing.is_empty() {
         return None;

@@ -21,7 +21,7 @@ use crate::reason::{Reason, ReasonCode};
 use crate::snapshot::ClusterSnapshot;
 
 /// The label that switches injection on for a namespace.
-const INJECTION: &str = "istio-injection";
+pub(crate) const INJECTION: &str = "istio-injection";
 /// The label that every live namespace has and that no manifest has.
 const NAMESPACE_NAME: &str = "kubernetes.io/metadata.name";
 

@@ -13,7 +13,7 @@ mod table;
 use jiff::Timestamp;
 
 pub use escape::{for_terminal, for_workflow_command};
-pub use explain::code as explain_code;
+pub use explain::{code as explain_code, workload as explain_workload};
 
 use crate::diagnostic::Diagnostic;
 use crate::edit::FileEdit;

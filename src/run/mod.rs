@@ -9,7 +9,7 @@ mod write;
 use crate::cli::{
     ApplyArgs, Cli, Command, Destination, ExplainArgs, InputArgs, Output, OutputArgs, PlanArgs,
 };
-use crate::decision::{self, Decision, Inputs};
+use crate::decision::{self, Decision};
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::edge::files;
 use crate::edge::terminal::{self, ColorChoice};
@@ -84,18 +84,39 @@ fn apply(cli: &Cli, args: &ApplyArgs) -> Result<u8, RunError> {
 }
 
 fn explain(args: &ExplainArgs) -> Result<u8, RunError> {
-    let unknown = || {
-        RunError::new(
-            ErrorKind::Usage,
-            format!(
-                "`{}` is neither a code nor NAMESPACE/KIND/NAME",
-                args.subject
-            ),
-        )
+    let text = match report::explain_code(&args.subject) {
+        Some(text) => text,
+        None => explain_workload(args)?,
     };
-    let text = report::explain_code(&args.subject).ok_or_else(unknown)?;
     print(text.as_bytes())?;
     Ok(error::DONE)
+}
+
+fn explain_workload(args: &ExplainArgs) -> Result<String, RunError> {
+    let parts: Vec<&str> = args.subject.split('/').collect();
+    let [namespace, kind, name] = parts.as_slice() else {
+        let message = format!(
+            "`{}` is neither a code nor NAMESPACE/KIND/NAME",
+            args.subject
+        );
+        return Err(RunError::new(ErrorKind::Usage, message));
+    };
+    let world = World::read(&args.input, ReadFrom::WorkTree)?;
+    let (deliveries, _) = world.deliveries();
+    let members = rollout::members(&world.snapshot);
+    let is_meant = |member: &&rollout::Member<'_>| {
+        let reference = &member.reference;
+        reference.namespace == *namespace
+            && reference.kind.eq_ignore_ascii_case(kind)
+            && reference.name == *name
+    };
+    let member = members.iter().find(is_meant).ok_or_else(|| {
+        let message = format!("the snapshot holds no {kind} {name} in the namespace {namespace}");
+        RunError::new(ErrorKind::Input, message)
+    })?;
+    let inputs = world.inputs(&deliveries, args.input.retry);
+    let (decision, explanation) = decision::explain(inputs, member);
+    Ok(report::explain_workload(&decision, explanation.as_ref()))
 }
 
 /// A plan with its edits and everything that was said of the input on the way.
@@ -114,15 +135,7 @@ impl<'a> Planned<'a> {
         mut found: Vec<Diagnostic>,
         args: &'a InputArgs,
     ) -> Result<Self, RunError> {
-        let inputs = Inputs {
-            policy: &world.policy,
-            snapshot: &world.snapshot,
-            gaps: &world.gaps,
-            mesh: &world.mesh,
-            deliveries,
-            now: world.now,
-            retry: args.retry,
-        };
+        let inputs = world.inputs(deliveries, args.retry);
         let selection = Selection::new(args)?;
         let members = rollout::members(&world.snapshot);
         let members: Vec<_> = members

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 
 use crate::cli::InputArgs;
 use crate::config::{ClusterPolicy, Policy};
+use crate::decision::Inputs;
 use crate::diagnostic::Diagnostic;
 use crate::edge::git::GitRepository;
 use crate::edge::{files, snapshot_file};
@@ -89,6 +90,19 @@ impl World {
             diagnostics,
             repository,
         })
+    }
+
+    /// What decisions are made from.
+    pub(super) fn inputs<'a>(&'a self, deliveries: &'a DeliveryMap<'a>, retry: bool) -> Inputs<'a> {
+        Inputs {
+            policy: &self.policy,
+            snapshot: &self.snapshot,
+            gaps: &self.gaps,
+            mesh: &self.mesh,
+            deliveries,
+            now: self.now,
+            retry,
+        }
     }
 
     /// Where the cluster's workloads come from.

@@ -62,15 +62,15 @@ pub(super) fn to_branch(
     let existing = world
         .repository
         .own_branch(&branch, base, publish::is_ours)?;
-    if let Some(existing) = &existing {
-        if keeps(world, edits, existing)? {
-            let commit = existing.tip.to_string();
-            return Ok(Written::Branch {
-                branch,
-                commit,
-                changed: false,
-            });
-        }
+    if let Some(existing) = &existing
+        && keeps(world, edits, existing)?
+    {
+        let commit = existing.tip.to_string();
+        return Ok(Written::Branch {
+            branch,
+            commit,
+            changed: false,
+        });
     }
     let files: Vec<(String, Vec<u8>)> = new_contents(world, edits)?
         .into_iter()

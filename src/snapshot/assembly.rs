@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use super::document::ListMetadata;
 use super::gaps::gaps;
 use super::kinds::find;
-use super::object::{Found, Item, TypeMeta};
+use super::object::{Context, Found, Item, TypeMeta};
 use super::pool::Pool;
 use super::{
     CAPTURE_INFERRED, CAPTURED_AT, CLUSTER_UID, Capture, ClusterObject, ClusterSnapshot,
@@ -62,9 +62,12 @@ impl Assembly {
         }
     }
 
-    /// Keys of annotations that are kept besides the known ones.
-    pub(super) fn annotation_keys(&self) -> &[String] {
-        &self.annotation_keys
+    /// What reading an item may look at.
+    pub(super) fn context(&self) -> Context<'_> {
+        Context {
+            annotation_keys: &self.annotation_keys,
+            previous: self.pods.last().map(|sighting| &sighting.value),
+        }
     }
 
     /// Notes that a kind is covered, be it with no object.

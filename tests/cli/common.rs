@@ -8,18 +8,18 @@ use std::process::{Command, Stdio};
 use tempfile::TempDir;
 
 /// The root of the project.
-pub fn project() -> &'static Path {
+pub(crate) fn project() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
 /// A Git repository in a temporary directory.
-pub struct Repository {
+pub(crate) struct Repository {
     directory: TempDir,
 }
 
 impl Repository {
     /// An empty repository without a commit, on the branch `main`.
-    pub fn empty() -> Self {
+    pub(crate) fn empty() -> Self {
         let directory = tempfile::tempdir().expect("a temporary directory");
         let repository = Self { directory };
         repository.git(&["init", "--quiet", "--initial-branch=main"]);
@@ -27,7 +27,7 @@ impl Repository {
     }
 
     /// A repository with one commit that holds a copy of a directory.
-    pub fn of(source: &Path) -> Self {
+    pub(crate) fn of(source: &Path) -> Self {
         let repository = Self::empty();
         copy(source, repository.path());
         repository.commit("manifests");
@@ -35,12 +35,12 @@ impl Repository {
     }
 
     /// The root of the work tree.
-    pub fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         self.directory.path()
     }
 
     /// Writes a file of the work tree.
-    pub fn write(&self, path: &str, text: &str) -> &Self {
+    pub(crate) fn write(&self, path: &str, text: &str) -> &Self {
         let path = self.path().join(path);
         fs::create_dir_all(path.parent().expect("a parent")).expect("a directory");
         fs::write(path, text).expect("written");
@@ -48,19 +48,19 @@ impl Repository {
     }
 
     /// Reads a file of the work tree.
-    pub fn read(&self, path: &str) -> String {
+    pub(crate) fn read(&self, path: &str) -> String {
         fs::read_to_string(self.path().join(path)).expect("a text file")
     }
 
     /// Commits everything that is in the work tree.
-    pub fn commit(&self, message: &str) -> &Self {
+    pub(crate) fn commit(&self, message: &str) -> &Self {
         self.git(&["add", "--all"]);
         self.git(&["commit", "--quiet", "--allow-empty", "--message", message]);
         self
     }
 
     /// Runs git and returns what it prints.
-    pub fn git(&self, arguments: &[&str]) -> String {
+    pub(crate) fn git(&self, arguments: &[&str]) -> String {
         let output = hermetic("git", self.path())
             .args(arguments)
             .output()
@@ -75,29 +75,29 @@ impl Repository {
     }
 
     /// A meshroll to run in this repository.
-    pub fn meshroll(&self, arguments: &[&str]) -> Tool {
+    pub(crate) fn meshroll(&self, arguments: &[&str]) -> Tool {
         Tool::new(self.path(), arguments)
     }
 }
 
 /// One call of meshroll.
 #[must_use]
-pub struct Tool {
+pub(crate) struct Tool {
     command: Command,
     input: Option<Vec<u8>>,
 }
 
 /// What a call printed and how it ended.
 #[derive(Debug)]
-pub struct Outcome {
-    pub stdout: String,
-    pub stderr: String,
-    pub status: i32,
+pub(crate) struct Outcome {
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+    pub(crate) status: i32,
 }
 
 impl Tool {
     /// A call in a directory.
-    pub fn new(directory: &Path, arguments: &[&str]) -> Self {
+    pub(crate) fn new(directory: &Path, arguments: &[&str]) -> Self {
         let mut command = hermetic(env!("CARGO_BIN_EXE_meshroll"), directory);
         command.args(arguments);
         Self {
@@ -107,19 +107,19 @@ impl Tool {
     }
 
     /// The same, with a variable of the environment.
-    pub fn env(mut self, name: &str, value: &str) -> Self {
+    pub(crate) fn env(mut self, name: &str, value: &str) -> Self {
         self.command.env(name, value);
         self
     }
 
     /// The same, with something on standard input.
-    pub fn stdin(mut self, input: &[u8]) -> Self {
+    pub(crate) fn stdin(mut self, input: &[u8]) -> Self {
         self.input = Some(input.to_owned());
         self
     }
 
     /// Runs it.
-    pub fn run(mut self) -> Outcome {
+    pub(crate) fn run(mut self) -> Outcome {
         let stdin = tempfile::tempfile().expect("a temporary file");
         if let Some(input) = &self.input {
             use std::io::{Seek as _, Write as _};
@@ -144,7 +144,7 @@ impl Tool {
 
     /// Runs it, expects success, and returns what it printed on standard output.
     #[track_caller]
-    pub fn succeed(self) -> String {
+    pub(crate) fn succeed(self) -> String {
         let outcome = self.run();
         assert_eq!(outcome.status, 0, "{}", outcome.stderr);
         outcome.stdout
@@ -152,7 +152,7 @@ impl Tool {
 
     /// Runs it, expects this exit code, and returns what it said on standard error.
     #[track_caller]
-    pub fn fail(self, status: i32) -> String {
+    pub(crate) fn fail(self, status: i32) -> String {
         let outcome = self.run();
         assert_eq!(
             outcome.status, status,
@@ -189,7 +189,7 @@ fn hermetic(program: &str, directory: &Path) -> Command {
 }
 
 /// Copies a directory, files and all.
-pub fn copy(source: &Path, target: &Path) {
+pub(crate) fn copy(source: &Path, target: &Path) {
     fs::create_dir_all(target).expect("a directory");
     for entry in fs::read_dir(source).expect("a directory") {
         let entry = entry.expect("an entry");
@@ -197,14 +197,15 @@ pub fn copy(source: &Path, target: &Path) {
         if entry.file_type().expect("a type").is_dir() {
             copy(&entry.path(), &copied);
         } else {
-            fs::copy(entry.path(), copied).expect("copied");
+            // The bytes alone: the source may be read-only, and the copy is to be edited.
+            fs::write(copied, fs::read(entry.path()).expect("readable")).expect("written");
         }
     }
 }
 
 /// Compares text with a golden file, or writes it when `MESHROLL_UPDATE_EXPECTED` is set.
 #[track_caller]
-pub fn golden(path: &Path, actual: &str) {
+pub(crate) fn golden(path: &Path, actual: &str) {
     if std::env::var_os("MESHROLL_UPDATE_EXPECTED").is_some() {
         fs::write(path, actual).expect("written");
     }
@@ -219,7 +220,7 @@ pub fn golden(path: &Path, actual: &str) {
 }
 
 /// A path of the project as text.
-pub fn fixture(path: &str) -> String {
+pub(crate) fn fixture(path: &str) -> String {
     PathBuf::from(project())
         .join("fixtures")
         .join(path)

@@ -5,5 +5,6 @@ mod common; // the `Tool` builder: hermetic environment, temporary repositories
 mod errors; // bad input: message, exit code, nothing half-written
 mod example; // the bundled example of the README
 mod help; // the whole of `--help`, as a snapshot
+mod recordings; // recordings of a real cluster, where there are any
 mod scenarios; // every folder of fixtures/scenarios
 mod tidy; // rules of the house that no compiler checks

@@ -103,7 +103,7 @@ fn the_core_does_no_input_or_output() {
         "std::env",
         "std::net::Tcp",
         "std::net::Udp",
-        "std::thread",
+        "thread::sleep",
         "SystemTime::now",
         "Instant::now",
         "Timestamp::now",

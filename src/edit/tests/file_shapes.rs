@@ -240,3 +240,12 @@ fn nothing_to_do_is_no_edit_and_no_refusal() {
     assert_eq!(plan_file(&read, &[]).0, FileOutcome::default());
     assert_eq!(plan(&file("a.yaml", EDITED)), FileOutcome::default());
 }
+
+#[test]
+fn an_anchor_name_given_twice_does_not_stop_the_edit() {
+    let twice = "x: &a {q: r}\ny: {<<: *a}\nz: &a {q: r}\nspec:\n  v: &b {<<: *a}\n";
+    check(
+        &WEB.replace("spec:\n", twice),
+        &EDITED.replace("spec:\n", twice),
+    );
+}
