@@ -228,6 +228,7 @@ codes! {
         DeliveryUnknown = "delivery-unknown": "Which engine delivers a file could not be told.",
         // wave and edit
         ImplicitWave = "implicit-wave": "Stale workloads match no configured wave and form an implicit last wave.",
+        NotCarried = "not-carried": "A workload of the previous commit is not in the fresh manifests any more, so its restart was not carried over.",
         EditRefused = "edit-refused": "An edit could not be proven to change nothing but the restart, so the file is left as it is.",
     }
 }
