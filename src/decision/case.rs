@@ -237,6 +237,9 @@ impl<'a, 'b> Case<'a, 'b> {
         if self.pods.iter().any(|pod| self.is_stale(pod)) {
             return self.act(Some(expected), self.notes());
         }
+        if let Some(reason) = self.limit(expected) {
+            return Judgement::new(Verdict::Unknown, vec![reason]);
+        }
         let drifts = self
             .pods
             .iter()

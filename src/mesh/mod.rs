@@ -47,6 +47,8 @@ pub use image::ImageName;
 pub use injector::Match;
 pub use observed::{Observation, ObservedSidecar, holds_a_sidecar, observe, observe_in};
 pub use resolution::{Called, Explanation};
+pub(crate) use resources::nano;
+pub(crate) use selector::LabelSelector;
 pub use skew::{Skew, Support};
 pub use stamp::{Stamp, StampParseError};
 pub use usage::Usage;
