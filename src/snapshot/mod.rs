@@ -268,6 +268,15 @@ pub enum SnapshotError {
         #[source]
         source: std::io::Error,
     },
+    /// A recording cannot be written. The file is as it was.
+    #[error("{name}: cannot be written")]
+    Unwritable {
+        /// Name of the file.
+        name: String,
+        /// The cause.
+        #[source]
+        source: std::io::Error,
+    },
     /// The inputs are of different clusters, by the UID of their `kube-system` namespaces.
     #[error("the inputs are of two clusters: kube-system has the UIDs {first} and {second}")]
     TwoClusters {
