@@ -156,7 +156,7 @@ impl<'a> DeliveryMap<'a> {
             snapshot,
             policy,
             now,
-            generated: Generated::new(manifests, &policy.generated),
+            generated: Generated::new(manifests, &carriers, &policy.generated),
             releases: releases(manifests),
             settings,
             by_name: by_name(&carriers),
