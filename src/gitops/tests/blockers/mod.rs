@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 
 use super::{annotated, by_flux, live};
 use crate::config::Policy;
-use crate::gitops::fixture::{deployment, manifests};
 use crate::gitops::DeliveryMap;
+use crate::gitops::fixture::{deployment, manifests};
 use crate::rollout::fixture::snapshot;
 use crate::rollout::members;
 
