@@ -10,8 +10,6 @@ mod judge;
 mod marks;
 mod standing;
 mod template;
-#[cfg(test)]
-mod tests;
 
 use jiff::Timestamp;
 use rayon::prelude::{IntoParallelRefIterator as _, ParallelIterator as _};

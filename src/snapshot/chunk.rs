@@ -1,12 +1,11 @@
 //! Chunks: an input in pieces, checked to be UTF-8 and rid of its indentation.
 //!
 //! Most of what kubectl prints is indentation. It can be dropped without looking at anything else,
-//! since JSON strings hold no line breaks, and that, like reading and unpacking, goes on in a
-//! thread of its own while the previous chunk is parsed.
+//! since JSON strings hold no line breaks, and that, like reading and unpacking, goes on beside
+//! the parsing of the chunks before.
 
 use std::io::{self, Read};
 use std::sync::mpsc::{Receiver, sync_channel};
-use std::thread;
 
 /// Bytes of one chunk: small enough to stay in the processor's cache until they are parsed.
 pub(super) const CHUNK: usize = 256 << 10;
@@ -59,9 +58,9 @@ impl Chunk {
 
 /// Where the chunks of an input come from.
 pub(super) enum Chunks {
-    /// Nothing is read ahead: the first chunk was not asked for yet.
+    /// Each is cut when it is asked for.
     Idle(Box<Cutter>),
-    /// A thread reads ahead.
+    /// They are cut ahead of their use.
     Ahead(Receiver<Chunk>),
     /// There are no more.
     Ended,
@@ -90,10 +89,12 @@ impl Chunks {
             }
             Self::Idle(mut cutter) => {
                 let chunk = cutter.next()?;
-                // A small input is not worth a thread.
-                if !cutter.ended {
-                    *self = Self::Ahead(cutter.run_ahead());
-                }
+                *self = match cutter.ended {
+                    true => Self::Ended,
+                    // A job of the pool must not wait for another one, which may never start.
+                    false if rayon::current_thread_index().is_some() => Self::Idle(cutter),
+                    false => Self::Ahead(cutter.run_ahead()),
+                };
                 Some(chunk)
             }
         }
@@ -111,10 +112,10 @@ pub(super) struct Cutter {
 }
 
 impl Cutter {
-    /// Goes on in a thread, which ends when the input does or nobody takes its chunks any more.
+    /// Goes on in another thread, until the input ends or nobody takes its chunks any more.
     fn run_ahead(mut self: Box<Self>) -> Receiver<Chunk> {
         let (sender, receiver) = sync_channel(AHEAD);
-        thread::spawn(move || {
+        rayon::spawn(move || {
             while let Some(chunk) = self.next() {
                 if sender.send(chunk).is_err() {
                     break;
