@@ -83,6 +83,12 @@ pub(super) fn files_within<'m>(
 /// Whether a glob matches a text: `*` stands for anything, `/` included. One that cannot be read
 /// matches nothing.
 pub(super) fn glob_matches(glob: &str, text: &str) -> bool {
+    if glob == "*" || glob == text {
+        return true;
+    }
+    if !glob.contains(['*', '?', '[', '{', '\\']) {
+        return false;
+    }
     globset::GlobBuilder::new(glob)
         .literal_separator(false)
         .build()

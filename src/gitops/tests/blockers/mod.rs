@@ -155,13 +155,13 @@ fn what_the_snapshot_lacks_is_said() {
     check(
         &[flux(), kustomization()],
         &[
-            "not-checked: GitRepository flux-system/repo, which Kustomization flux-system/apps reads, is not in the snapshot",
+            "not-checked: GitRepository flux-system/repo, which Kustomizations read, is not in the snapshot",
         ],
     );
     check(
         &[tracked(), application()],
         &[
-            "not-checked: AppProject default of Application argocd/shop is not in the snapshot",
+            "not-checked: AppProject argocd/default is not in the snapshot",
             "not-checked: ConfigMap argocd-cm is not in the snapshot",
             "not-checked: cluster Secrets of Argo CD are never read",
         ],
