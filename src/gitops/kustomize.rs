@@ -17,8 +17,6 @@ const MAX_DEPTH: usize = 32;
 /// More objects than a cluster holds.
 const MAX_ITEMS: usize = 100_000;
 
-/// The API group of `kustomization.yaml`.
-pub(super) const GROUP: &str = "kustomize.config.k8s.io";
 const FILE_NAMES: [&str; 3] = ["kustomization.yaml", "kustomization.yml", "Kustomization"];
 
 /// One object of a file, as a kustomization renders it.
@@ -94,7 +92,7 @@ pub(super) fn changes_templates(kustomization: &Value) -> bool {
         _ => false,
     };
     let labels = value::items(kustomization, &["labels"]).iter();
-    FIELDS.iter().any(|field| is_set(field))
+    FIELDS.iter().any(is_set)
         || labels.into_iter().any(|entry| {
             ["includeTemplates", "includeSelectors"]
                 .iter()

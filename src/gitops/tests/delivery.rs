@@ -167,11 +167,12 @@ fn the_hydrators_dry_source_is_where_to_edit() {
         &objects,
         expected,
     );
-    let hydrated = [("wet/hydrator.metadata", ""), ("wet/manifest.yaml", &*cart)];
     check(
-        &hydrated,
+        &[("wet/manifest.yaml", &cart)],
         &objects,
-        "generated-manifest: wet/manifest.yaml: Argo CD's source hydrator…",
+        "generated-manifest: wet/manifest.yaml: the source hydrator writes it for Application \
+         argocd/shop, so the next run drops an edit; edit what it is made from: dry of \
+         https://example.com/org/repo by argo-cd argocd/shop",
     );
 }
 

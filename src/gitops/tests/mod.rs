@@ -3,6 +3,7 @@
 mod blockers;
 mod delivery;
 mod origin;
+mod real_data;
 mod rival;
 
 use jiff::Timestamp;
