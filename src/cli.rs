@@ -65,6 +65,11 @@ pub enum Command {
     Apply(ApplyArgs),
     /// One workload's whole reasoning, or what a code means.
     Explain(ExplainArgs),
+    /// Writes the restarts of a previous commit into freshly rendered manifests.
+    ///
+    /// A render knows nothing of restarts: it drops their annotations, and that would restart every
+    /// workload once more. Run this right after the render, before the commit.
+    Carry(CarryArgs),
 }
 
 /// `meshroll plan`.
@@ -114,10 +119,26 @@ pub struct ExplainArgs {
     pub input: InputArgs,
 }
 
-/// What every verb looks at.
+/// `meshroll carry`.
+#[derive(Debug, Args)]
+pub struct CarryArgs {
+    /// The commit that the restarts are in.
+    #[arg(
+        long,
+        value_name = "REV",
+        default_value = "HEAD",
+        env = "MESHROLL_FROM"
+    )]
+    pub from: String,
+    /// The manifests.
+    #[command(flatten)]
+    pub repository: RepositoryArgs,
+}
+
+/// Which manifests a verb looks at.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Input")]
-pub struct InputArgs {
+pub struct RepositoryArgs {
     /// The Git repository of rendered manifests.
     #[arg(long, value_name = "DIR", default_value = ".", env = "MESHROLL_REPO")]
     pub repo: PathBuf,
@@ -129,6 +150,29 @@ pub struct InputArgs {
         value_delimiter = ','
     )]
     pub paths: Vec<String>,
+    /// The configuration; `meshroll.yaml` or `.github/meshroll.yaml` of the repository by default.
+    #[arg(long, value_name = "FILE", env = "MESHROLL_CONFIG")]
+    pub config: Option<PathBuf>,
+    /// Name of the cluster in the configuration and in branch names.
+    #[arg(
+        long,
+        value_name = "NAME",
+        default_value = "default",
+        env = "MESHROLL_CLUSTER"
+    )]
+    pub cluster: String,
+    /// Leave out manifests of more bytes than this.
+    #[arg(long, value_name = "BYTES", default_value_t = crate::manifest::SIZE_LIMIT, env = "MESHROLL_MAX_FILE_SIZE")]
+    pub max_file_size: u64,
+}
+
+/// What every verb looks at.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Input")]
+pub struct InputArgs {
+    /// The manifests.
+    #[command(flatten)]
+    pub repository: RepositoryArgs,
     /// Read the manifests of this commit; the work tree by default, HEAD for `--to branch`.
     #[arg(long, value_name = "REV", env = "MESHROLL_REV")]
     pub rev: Option<String>,
@@ -148,17 +192,6 @@ pub struct InputArgs {
     /// Go on with what could be read of a broken snapshot.
     #[arg(long, env = "MESHROLL_ALLOW_PARTIAL")]
     pub allow_partial: bool,
-    /// The configuration; `meshroll.yaml` or `.github/meshroll.yaml` of the repository by default.
-    #[arg(long, value_name = "FILE", env = "MESHROLL_CONFIG")]
-    pub config: Option<PathBuf>,
-    /// Name of the cluster in the configuration and in branch names.
-    #[arg(
-        long,
-        value_name = "NAME",
-        default_value = "default",
-        env = "MESHROLL_CLUSTER"
-    )]
-    pub cluster: String,
     /// Only workloads of this namespace; repeatable.
     #[arg(
         short,
@@ -177,9 +210,6 @@ pub struct InputArgs {
     /// Restart workloads once more that came back stale (`ineffective`).
     #[arg(long, env = "MESHROLL_RETRY")]
     pub retry: bool,
-    /// Leave out manifests of more bytes than this.
-    #[arg(long, value_name = "BYTES", default_value_t = crate::manifest::SIZE_LIMIT, env = "MESHROLL_MAX_FILE_SIZE")]
-    pub max_file_size: u64,
 }
 
 /// What `plan` and `apply` print.

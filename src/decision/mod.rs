@@ -15,6 +15,7 @@ use jiff::Timestamp;
 use rayon::prelude::{IntoParallelRefIterator as _, ParallelIterator as _};
 
 pub use marks::Marks;
+pub(crate) use marks::is_argo_rollout;
 
 use crate::config::Policy;
 use crate::diagnostic::Diagnostic;

@@ -126,7 +126,8 @@ impl Screen {
         let (mut config_map, mut istio, mut named) = (false, false, None);
         for found in self.signs.find_iter(bytes) {
             let (_, sign) = SIGNS[found.pattern().as_usize()];
-            if sign != Sign::Istio && !is_word(bytes, found.start(), found.end()) {
+            let is_whole = is_word(bytes, found.start(), found.end());
+            if sign != Sign::Istio && !(is_whole && can_be_value(bytes, found.start())) {
                 continue;
             }
             match sign {
@@ -177,6 +178,35 @@ fn is_word(bytes: &[u8], start: usize, end: usize) -> bool {
     let before = start.checked_sub(1).and_then(|index| bytes.get(index));
     !touches(before) && !touches(bytes.get(end))
 }
+
+/// Whether a scalar at this place can be a value, and so no word of a sentence.
+///
+/// Before a value stand its colon, its tag or anchor, or nothing else on its line; quotes and
+/// blanks aside.
+fn can_be_value(bytes: &[u8], start: usize) -> bool {
+    let before = bytes.get(..start).unwrap_or_default();
+    let is_between = |byte: &u8| matches!(byte, b' ' | b'\t' | b'"' | b'\'');
+    let Some(last) = before.iter().rposition(|byte| !is_between(byte)) else {
+        return true;
+    };
+    if matches!(before[last], b':' | b'\n' | b'\r') {
+        return true;
+    }
+    let mut distance = 0;
+    for byte in before[..=last].iter().rev() {
+        distance += 1;
+        match byte {
+            b'!' | b'&' => return true,
+            b':' | b'\n' | b'\r' => return false,
+            _ if distance > PROPERTIES_LIMIT => return true,
+            _ => {}
+        }
+    }
+    false
+}
+
+/// How far back a tag or anchor is looked for; beyond it, the document is parsed to be sure.
+const PROPERTIES_LIMIT: usize = 256;
 
 /// Whether a kind or name can be spelled with escapes: `"Deploy\u006dent"`, or a word that goes on
 /// after an escaped line break.
@@ -240,6 +270,30 @@ mod tests {
         check(&screen, "kind: ConfigMap\n", false);
         check(&screen, "kind: ConfigMap\nmetadata: {name: istio}\n", true);
         check(&screen, "name: argocd-cm", true);
+    }
+
+    #[test]
+    fn words_of_a_sentence_do_not_pass() {
+        let screen = Screen::new();
+        check(
+            &screen,
+            "description: the Deployment that is scaled\n",
+            false,
+        );
+        check(&screen, "kinds: [Service, Deployment]\n", false);
+        check(&screen, "kinds:\n- Deployment\n", false);
+        check(&screen, "kind:   'Deployment'\n", true);
+        check(&screen, "kind: !!str Deployment\n", true);
+        check(&screen, "x: &kind Deployment\n", true);
+        check(&screen, "x:\n- &kind \"Deployment\"\n", true);
+        check(&screen, "kind:\n  Deployment\n", true);
+        check(&screen, "? kind\n: Deployment\n", true);
+        check(&screen, "{\"kind\" :\t\"Deployment\"}", true);
+        check(
+            &screen,
+            &format!("kind: &{} Deployment", "a".repeat(9000)),
+            true,
+        );
     }
 
     #[test]

@@ -2,121 +2,47 @@
 
 use super::{ImageName, image_drifts};
 
-#[track_caller]
-fn version(image: &str, version: Option<&str>, variant: &str) {
-    let parsed = ImageName::parse(image);
-    let found = parsed.version().map(|version| version.to_string());
-    assert_eq!(found.as_deref(), version, "{image}");
-    assert_eq!(parsed.variant(), variant, "{image}");
-}
+/// Images as vendors publish them, with what they tell: version (`-` is none) and variant.
+const VENDORS: &str = "
+docker.io/istio/proxyv2:1.24.3                                  1.24.3              default
+docker.io/istio/proxyv2:1.24.3-distroless                       1.24.3              distroless
+docker.io/istio/proxyv2:1.24.3-debug                            1.24.3              debug
+istio/proxyv2:1.24.3                                            1.24.3              default
+gcr.io/istio-release/proxyv2:1.24.3                             1.24.3              default
+registry.istio.io/release/proxyv2:1.30.2                        1.30.2              default
+registry.istio.io/testing/proxyv2:1.32.0-alpha.0f2c41           1.32.0-alpha.0f2c41 default
+gcr.io/istio-testing/proxyv2:latest                             -                   default
+gcr.io/istio-testing/proxyv2:1.29-dev                           1.29-dev            default
+mcr.microsoft.com/oss/istio/proxyv2:1.25.3-distroless           1.25.3              distroless
+mcr.microsoft.com/oss/v2/istio/proxyv2:v1.27.7-1                1.27.7-1            default
+mcr.microsoft.com/oss/v2/istio/proxyv2-fips:v1.26.4-1           1.26.4-1            proxyv2-fips
+europe-docker.pkg.dev/kyma-project/prod/external/istio/proxyv2:1.30.2-distroless 1.30.2 distroless
+gcr.io/gke-release/asm/proxyv2:1.21.6-asm.19                    1.21.6-asm.19       default
+gke.gcr.io/asm/proxyv2:1.28.5-asm.9-distroless                  1.28.5-asm.9        distroless
+gcr.io/gke-on-prem-release/asm/proxyv2:1.13.2-asm.2-distroless  1.13.2-asm.2        distroless
+registry.redhat.io/openshift-service-mesh/istio-proxyv2-rhel9@sha256:0f2c - istio-proxyv2-rhel9
+registry.redhat.io/openshift-service-mesh/proxyv2-rhel8:2.6.1   -                   proxyv2-rhel8
+registry-vpc.cn-hangzhou.aliyuncs.com/acs/proxyv2:v1.14.3.47-ga31201346f-aliyun 1.14.3.47-ga31201346f-aliyun default
+registry.cn-hangzhou.aliyuncs.com/acs/proxyv2:1.8.6             1.8.6               default
+x.example/proxyv2:1.24.3-tetrate-v2                             1.24.3-tetrate-v2   default
+x.example/proxyv2:1.24.3-solo-fips-distroless                   1.24.3-solo         fips-distroless
+harbor.corp/istio/proxyv2:1.24.3@sha256:0f2c                    1.24.3              default
+localhost:5000/proxyv2:1.24.3                                   1.24.3              default
+proxyv2                                                         -                   default
+";
 
 #[test]
 fn every_vendors_image_tells_its_version() {
-    version("docker.io/istio/proxyv2:1.24.3", Some("1.24.3"), "default");
-    version(
-        "docker.io/istio/proxyv2:1.24.3-distroless",
-        Some("1.24.3"),
-        "distroless",
-    );
-    version(
-        "docker.io/istio/proxyv2:1.24.3-debug",
-        Some("1.24.3"),
-        "debug",
-    );
-    version("istio/proxyv2:1.24.3", Some("1.24.3"), "default");
-    version(
-        "gcr.io/istio-release/proxyv2:1.24.3",
-        Some("1.24.3"),
-        "default",
-    );
-    version(
-        "registry.istio.io/release/proxyv2:1.30.2",
-        Some("1.30.2"),
-        "default",
-    );
-    version(
-        "registry.istio.io/testing/proxyv2:1.32.0-alpha.0f2c41",
-        Some("1.32.0-alpha.0f2c41"),
-        "default",
-    );
-    version("gcr.io/istio-testing/proxyv2:latest", None, "default");
-    version(
-        "gcr.io/istio-testing/proxyv2:1.29-dev",
-        Some("1.29-dev"),
-        "default",
-    );
-    version(
-        "mcr.microsoft.com/oss/istio/proxyv2:1.25.3-distroless",
-        Some("1.25.3"),
-        "distroless",
-    );
-    version(
-        "mcr.microsoft.com/oss/v2/istio/proxyv2:v1.27.7-1",
-        Some("1.27.7-1"),
-        "default",
-    );
-    version(
-        "mcr.microsoft.com/oss/v2/istio/proxyv2-fips:v1.26.4-1",
-        Some("1.26.4-1"),
-        "proxyv2-fips",
-    );
-    version(
-        "europe-docker.pkg.dev/kyma-project/prod/external/istio/proxyv2:1.30.2-distroless",
-        Some("1.30.2"),
-        "distroless",
-    );
-    version(
-        "gcr.io/gke-release/asm/proxyv2:1.21.6-asm.19",
-        Some("1.21.6-asm.19"),
-        "default",
-    );
-    version(
-        "gke.gcr.io/asm/proxyv2:1.28.5-asm.9-distroless",
-        Some("1.28.5-asm.9"),
-        "distroless",
-    );
-    version(
-        "gcr.io/gke-on-prem-release/asm/proxyv2:1.13.2-asm.2-distroless",
-        Some("1.13.2-asm.2"),
-        "distroless",
-    );
-    version(
-        "registry.redhat.io/openshift-service-mesh/istio-proxyv2-rhel9@sha256:0f2c",
-        None,
-        "istio-proxyv2-rhel9",
-    );
-    version(
-        "registry.redhat.io/openshift-service-mesh/proxyv2-rhel8:2.6.1",
-        None,
-        "proxyv2-rhel8",
-    );
-    version(
-        "registry-vpc.cn-hangzhou.aliyuncs.com/acs/proxyv2:v1.14.3.47-ga31201346f-aliyun",
-        Some("1.14.3.47-ga31201346f-aliyun"),
-        "default",
-    );
-    version(
-        "registry.cn-hangzhou.aliyuncs.com/acs/proxyv2:1.8.6",
-        Some("1.8.6"),
-        "default",
-    );
-    version(
-        "x.example/proxyv2:1.24.3-tetrate-v2",
-        Some("1.24.3-tetrate-v2"),
-        "default",
-    );
-    version(
-        "x.example/proxyv2:1.24.3-solo-fips-distroless",
-        Some("1.24.3-solo"),
-        "fips-distroless",
-    );
-    version(
-        "harbor.corp/istio/proxyv2:1.24.3@sha256:0f2c",
-        Some("1.24.3"),
-        "default",
-    );
-    version("localhost:5000/proxyv2:1.24.3", Some("1.24.3"), "default");
-    version("proxyv2", None, "default");
+    for row in VENDORS.lines().filter(|row| !row.is_empty()) {
+        let cells: Vec<&str> = row.split_whitespace().collect();
+        let [image, version, variant] = cells.as_slice() else {
+            panic!("{row}");
+        };
+        let parsed = ImageName::parse(image);
+        let found = parsed.version().map(|version| version.to_string());
+        assert_eq!(found.as_deref().unwrap_or("-"), *version, "{image}");
+        assert_eq!(parsed.variant(), *variant, "{image}");
+    }
 }
 
 /// Drift codes with what they show, one a line.

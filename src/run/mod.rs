@@ -2,7 +2,10 @@
 //!
 //! Read everything, then compute, then write.
 
+mod carry;
+mod narration;
 mod selection;
+mod source;
 mod world;
 mod write;
 
@@ -10,18 +13,20 @@ use crate::cli::{
     ApplyArgs, Cli, Command, Destination, ExplainArgs, InputArgs, Output, OutputArgs, PlanArgs,
 };
 use crate::decision::{self, Decision};
-use crate::diagnostic::{Diagnostic, Severity};
+use crate::diagnostic::Diagnostic;
 use crate::edge::files;
 use crate::edge::terminal::{self, ColorChoice};
 use crate::edit::{self, FileEdit};
 use crate::error::{self, ErrorKind, RunError};
 use crate::gitops::DeliveryMap;
 use crate::reason::Verdict;
-use crate::report::{self, Report, SnapshotSummary, Written, for_terminal};
+use crate::report::{self, Report, SnapshotSummary, Written};
 use crate::rollout;
 use crate::wave::{self, RestartPlan};
 use selection::Selection;
 use world::{ReadFrom, World};
+
+pub use narration::error as narrate_error;
 
 /// Runs the command line and returns the exit code.
 ///
@@ -34,14 +39,7 @@ pub fn run(cli: &Cli) -> Result<u8, RunError> {
         Command::Plan(args) => plan(cli, args),
         Command::Apply(args) => apply(cli, args),
         Command::Explain(args) => explain(args),
-    }
-}
-
-/// Prints the error that ends a run: what happened, then what to do.
-pub fn narrate_error(error: &RunError) {
-    terminal::narrate(&format!("meshroll: {}", for_terminal(&error.to_string())));
-    for hint in &error.hints {
-        terminal::narrate(&format!("  hint: {}", for_terminal(hint)));
+        Command::Carry(args) => carry::carry(cli, args),
     }
 }
 
@@ -49,7 +47,7 @@ fn plan(cli: &Cli, args: &PlanArgs) -> Result<u8, RunError> {
     let world = World::read(&args.input, ReadFrom::WorkTree)?;
     let (deliveries, found) = world.deliveries();
     let planned = Planned::new(&world, &deliveries, found, &args.input)?;
-    planned.narrate(cli);
+    narration::diagnostics(cli, &planned.diagnostics);
     planned.print(&args.output, cli.color, None)?;
     Ok(planned.exit_code(&args.output))
 }
@@ -67,17 +65,22 @@ fn apply(cli: &Cli, args: &ApplyArgs) -> Result<u8, RunError> {
     let world = World::read(&args.input, read_from)?;
     let (deliveries, found) = world.deliveries();
     let planned = Planned::new(&world, &deliveries, found, &args.input)?;
-    planned.narrate(cli);
+    narration::diagnostics(cli, &planned.diagnostics);
     if let Some(why) = planned.plan.brake().filter(|_| !args.allow_large) {
         return Err(RunError::new(ErrorKind::Input, why)
             .hint("look at `meshroll plan`; if it is right, apply with --allow-large"));
     }
     let written = match args.to {
         _ if planned.edits.is_empty() => Written::Nothing,
-        Destination::Worktree => write::to_work_tree(&world, &planned.edits)?,
-        Destination::Branch => {
-            write::to_branch(&world, &planned.plan, &planned.edits, &args.input.cluster)?
+        Destination::Worktree => {
+            write::to_work_tree(world.root.as_deref(), &world.manifests, &planned.edits)?
         }
+        Destination::Branch => write::to_branch(
+            &world,
+            &planned.plan,
+            &planned.edits,
+            &args.input.repository.cluster,
+        )?,
     };
     planned.print(&args.output, cli.color, Some(&written))?;
     Ok(planned.exit_code(&args.output))
@@ -88,7 +91,7 @@ fn explain(args: &ExplainArgs) -> Result<u8, RunError> {
         Some(text) => text,
         None => explain_workload(args)?,
     };
-    print(text.as_bytes())?;
+    narration::answer(&text)?;
     Ok(error::DONE)
 }
 
@@ -156,25 +159,8 @@ impl<'a> Planned<'a> {
             plan,
             edits,
             diagnostics,
-            cluster: &args.cluster,
+            cluster: &args.repository.cluster,
         })
-    }
-
-    /// Says on standard error what was wrong with the input: errors and warnings, and with `-v`
-    /// what is worth knowing.
-    fn narrate(&self, cli: &Cli) {
-        let least = match (cli.quiet, cli.verbose) {
-            (true, _) => Severity::Error,
-            (false, 0) => Severity::Warning,
-            (false, _) => Severity::Info,
-        };
-        for diagnostic in self
-            .diagnostics
-            .iter()
-            .filter(|diagnostic| diagnostic.severity <= least)
-        {
-            narrate_diagnostic(diagnostic);
-        }
     }
 
     fn print(
@@ -202,7 +188,7 @@ impl<'a> Planned<'a> {
             let text = report::render(report, *format);
             match file {
                 Some(file) => files::write(file, text.as_bytes())?,
-                None => print(text.as_bytes())?,
+                None => narration::answer(&text)?,
             }
         }
         Ok(())
@@ -236,33 +222,4 @@ impl<'a> Planned<'a> {
             error::DONE
         }
     }
-}
-
-fn narrate_diagnostic(diagnostic: &Diagnostic) {
-    let place = diagnostic
-        .location
-        .as_ref()
-        .map(|location| format!("{location}: "))
-        .unwrap_or_default();
-    let Diagnostic {
-        severity,
-        code,
-        message,
-        ..
-    } = diagnostic;
-    let line = format!("{place}{}[{code}]: {message}", severity.as_str());
-    terminal::narrate(&for_terminal(&line));
-    if let Some(hint) = &diagnostic.hint {
-        terminal::narrate(&format!("  hint: {}", for_terminal(hint)));
-    }
-}
-
-fn print(bytes: &[u8]) -> Result<(), RunError> {
-    terminal::answer(bytes).map_err(|source| {
-        files::FilesError::Write {
-            path: "standard output".into(),
-            source,
-        }
-        .into()
-    })
 }

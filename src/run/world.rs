@@ -5,15 +5,16 @@ use std::path::{Path, PathBuf};
 use git2::Oid;
 use jiff::Timestamp;
 
+use super::source::{ManifestSource, cluster_policy};
 use crate::cli::InputArgs;
 use crate::config::{ClusterPolicy, Policy};
 use crate::decision::Inputs;
 use crate::diagnostic::Diagnostic;
 use crate::edge::git::GitRepository;
-use crate::edge::{files, snapshot_file};
+use crate::edge::snapshot_file;
 use crate::error::{ErrorKind, RunError};
 use crate::gitops::DeliveryMap;
-use crate::manifest::{self, ManifestSet, RawFile, Screen};
+use crate::manifest::{self, ManifestSet, Screen};
 use crate::mesh::Mesh;
 use crate::snapshot::{self, ClusterSnapshot, Gaps, ReadOptions};
 
@@ -49,7 +50,7 @@ impl World {
     ///
     /// When an input cannot be used at all.
     pub(super) fn read(args: &InputArgs, read_from: ReadFrom) -> Result<Self, RunError> {
-        let repository = GitRepository::open(&args.repo)?;
+        let repository = GitRepository::open(&args.repository.repo)?;
         let root = repository.work_tree();
         let from_commit = args.rev.is_some() || read_from == ReadFrom::Commit || root.is_none();
         let base = match &args.rev {
@@ -62,8 +63,8 @@ impl World {
             root: root.as_deref(),
             base,
         };
-        let policy = source.policy(args)?;
-        let cluster = cluster_policy(&policy, &args.cluster)?;
+        let policy = source.policy(&args.repository)?;
+        let cluster = cluster_policy(&policy, &args.repository.cluster)?;
         let (snapshot, mut diagnostics) = read_snapshot(args, &policy, &cluster, root.as_deref())?;
         if let Some(uid) = &cluster.uid {
             snapshot.capture.check_cluster(uid)?;
@@ -71,8 +72,8 @@ impl World {
         let gaps = snapshot::gaps(&snapshot);
         diagnostics.extend(gaps.diagnostics());
         let now = plan_time(args, &snapshot)?;
-        let paths = source.paths(args, &cluster)?;
-        let (files, mut found) = source.files(&paths, args.max_file_size)?;
+        let paths = source.paths(&args.repository, &cluster)?;
+        let (files, mut found) = source.files(&paths, args.repository.max_file_size)?;
         diagnostics.append(&mut found);
         let (manifests, mut found) = manifest::parse(files, &Screen::new());
         diagnostics.append(&mut found);
@@ -109,122 +110,6 @@ impl World {
     pub(super) fn deliveries(&self) -> (DeliveryMap<'_>, Vec<Diagnostic>) {
         DeliveryMap::new(&self.manifests, &self.snapshot, &self.policy, self.now)
     }
-}
-
-/// The work tree or a commit.
-#[derive(Clone, Copy)]
-struct ManifestSource<'a> {
-    repository: &'a GitRepository,
-    root: Option<&'a Path>,
-    base: Option<Oid>,
-}
-
-/// Where the configuration is looked for.
-const CONFIG_FILES: [&str; 2] = ["meshroll.yaml", ".github/meshroll.yaml"];
-
-impl ManifestSource<'_> {
-    /// The configuration: the named file, else that of the tree that manifests are read from.
-    fn policy(self, args: &InputArgs) -> Result<Policy, RunError> {
-        if let Some(path) = &args.config {
-            let text = files::read_text(path)?;
-            return Ok(Policy::parse(&path.display().to_string(), &text)?);
-        }
-        for name in CONFIG_FILES {
-            if let Some(bytes) = self.file(name)? {
-                let text = String::from_utf8(bytes).map_err(|_| {
-                    RunError::new(ErrorKind::Input, format!("{name} is not valid UTF-8"))
-                })?;
-                return Ok(Policy::parse(name, &text)?);
-            }
-        }
-        Ok(Policy::default())
-    }
-
-    fn file(self, name: &str) -> Result<Option<Vec<u8>>, RunError> {
-        match (self.base, self.root) {
-            (Some(commit), _) => Ok(self.repository.file(commit, name)?),
-            (None, Some(root)) => Ok(files::read_if_present(root, name)?),
-            (None, None) => Ok(None),
-        }
-    }
-
-    /// The directories that belong to the cluster: the command line's, else the configuration's.
-    fn paths(self, args: &InputArgs, cluster: &ClusterPolicy) -> Result<Vec<String>, RunError> {
-        let mut paths = Vec::new();
-        for path in &args.paths {
-            let path = path.trim_start_matches("./").trim_matches('/');
-            let outside = Path::new(path)
-                .components()
-                .any(|part| !matches!(part, std::path::Component::Normal(_)));
-            if outside && path != "." {
-                let message = format!("--path {path} leads out of the repository");
-                return Err(RunError::new(ErrorKind::Usage, message));
-            }
-            paths.push(if path == "." {
-                String::new()
-            } else {
-                path.to_owned()
-            });
-        }
-        if paths.is_empty() {
-            paths.clone_from(&cluster.paths);
-        }
-        for path in &paths {
-            if !self.holds_directory(path)? {
-                let message = format!("there is no directory {path} in the repository");
-                return Err(RunError::new(ErrorKind::Input, message));
-            }
-        }
-        Ok(paths)
-    }
-
-    fn holds_directory(self, path: &str) -> Result<bool, RunError> {
-        match (self.base, self.root) {
-            (Some(commit), _) => Ok(self.repository.holds_directory(commit, path)?),
-            (None, Some(root)) => Ok(files::is_directory(root, path)),
-            (None, None) => Ok(false),
-        }
-    }
-
-    fn files(
-        self,
-        paths: &[String],
-        size_limit: u64,
-    ) -> Result<(Vec<RawFile>, Vec<Diagnostic>), RunError> {
-        let screen = Screen::new();
-        match (self.base, self.root) {
-            (Some(commit), _) => Ok(self
-                .repository
-                .read_manifests(commit, paths, size_limit, &screen)?),
-            (None, Some(root)) => {
-                let tracked = self.repository.tracked()?;
-                let selection = files::Selection {
-                    root,
-                    paths,
-                    tracked: &tracked,
-                    size_limit,
-                };
-                Ok(files::read_manifests(selection, &screen))
-            }
-            (None, None) => Ok((Vec::new(), Vec::new())),
-        }
-    }
-}
-
-/// What the configuration says of the cluster; nothing where it names no cluster at all.
-fn cluster_policy(policy: &Policy, name: &str) -> Result<ClusterPolicy, RunError> {
-    if let Some(cluster) = policy.clusters.get(name) {
-        return Ok(cluster.clone());
-    }
-    if policy.clusters.is_empty() {
-        return Ok(ClusterPolicy::default());
-    }
-    let known: Vec<&str> = policy.clusters.keys().map(String::as_str).collect();
-    let message = format!("the configuration has no cluster `{name}`");
-    Err(RunError::new(ErrorKind::Usage, message).hint(format!(
-        "name one of them with --cluster: {}",
-        known.join(", ")
-    )))
 }
 
 fn read_snapshot(

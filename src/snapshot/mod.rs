@@ -10,6 +10,7 @@
 
 mod assembly;
 mod chunk;
+mod collect;
 mod compression;
 mod document;
 mod fields;
@@ -33,6 +34,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde_json::Value;
 
+pub use collect::{Collector, Page};
 pub use freshness::{DEFAULT_MAX_AGE, Freshness};
 pub use gaps::{Gaps, gaps};
 pub use kinds::{KINDS, Kind, Role};
@@ -261,6 +263,15 @@ pub enum SnapshotError {
     #[error("{name}: cannot be read")]
     Io {
         /// Name of the input.
+        name: String,
+        /// The cause.
+        #[source]
+        source: std::io::Error,
+    },
+    /// A recording cannot be written. The file is as it was.
+    #[error("{name}: cannot be written")]
+    Unwritable {
+        /// Name of the file.
         name: String,
         /// The cause.
         #[source]

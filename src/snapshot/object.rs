@@ -413,12 +413,26 @@ fn withhold_credentials(body: &mut Value) {
     let Some(spec) = body.get_mut("spec") else {
         return;
     };
-    withhold(spec.get_mut("url"));
-    withhold(spec.pointer_mut("/source/repoURL"));
-    let sources = spec.get_mut("sources").and_then(Value::as_array_mut);
-    for source in sources.into_iter().flatten() {
+    for place in [
+        "/url",
+        "/source/repoURL",
+        "/sourceHydrator/drySource/repoURL",
+        "/sourceHydrator/syncSource/repoURL",
+    ] {
+        withhold(spec.pointer_mut(place));
+    }
+    for source in list_mut(spec, "sources") {
         withhold(source.get_mut("repoURL"));
     }
+    // Of an AppProject.
+    for repository in list_mut(spec, "sourceRepos") {
+        withhold(Some(repository));
+    }
+}
+
+fn list_mut<'v>(value: &'v mut Value, key: &str) -> impl Iterator<Item = &'v mut Value> {
+    let items = value.get_mut(key).and_then(Value::as_array_mut);
+    items.into_iter().flatten()
 }
 
 fn withhold(url: Option<&mut Value>) {

@@ -1,6 +1,7 @@
 //! The command line, end to end: the binary, real Git repositories, real files.
 
 mod apply; // what `apply` writes, and what it never touches
+mod carry; // stamps across a re-render
 mod common; // the `Tool` builder: hermetic environment, temporary repositories
 mod errors; // bad input: message, exit code, nothing half-written
 mod example; // the bundled example of the README

@@ -1,6 +1,7 @@
 //! Edits of whole files; the tables of shapes are in the modules below.
 
 mod file_shapes;
+mod proofs;
 mod properties;
 mod refusals;
 mod shapes;

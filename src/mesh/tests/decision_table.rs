@@ -51,155 +51,93 @@ fn injected(
     }
 }
 
-const ANY: [Option<&str>; 5] = [None, Some("a"), Some("default"), Some("prod"), Some("gone")];
-const NOT_FALSE: [Option<&str>; 4] = [None, Some("true"), Some(""), Some("junk")];
-const WORDS: [Option<&str>; 5] = [None, Some("true"), Some(""), Some("junk"), Some("false")];
-
-#[track_caller]
-fn check(
-    mesh: &Mesh,
-    injection: &[Option<&str>],
-    revision: &[Option<&str>],
-    inject: &[Option<&str>],
-    pod_revision: &[Option<&str>],
-    expected: Option<&str>,
-) {
-    for namespace in injection
-        .iter()
-        .flat_map(|one| revision.iter().map(move |two| (*one, *two)))
-    {
-        for pod in inject
-            .iter()
-            .flat_map(|one| pod_revision.iter().map(move |two| (*one, *two)))
-        {
-            assert_eq!(
-                injected(mesh, namespace, pod).as_deref(),
-                expected,
-                "namespace {namespace:?} pod {pod:?}"
-            );
+/// Label values that a column of a row stands for.
+fn column(text: &'static str) -> Vec<Option<&'static str>> {
+    match text {
+        "any revision" => vec![None, Some("a"), Some("default"), Some("prod"), Some("gone")],
+        "any word" => vec![None, Some("true"), Some(""), Some("junk"), Some("false")],
+        "not false" => vec![None, Some("true"), Some(""), Some("junk")],
+        "any injection" => vec![None, Some("enabled"), Some("disabled")],
+        list => {
+            let value = |one: &'static str| match one {
+                "absent" => None,
+                "empty" => Some(""),
+                value => Some(value),
+            };
+            list.split(", ").map(value).collect()
         }
     }
 }
 
+/// Rows of the table: `istio-injection | istio.io/rev | pod inject | pod istio.io/rev | injected`.
+#[track_caller]
+fn check(mesh: &Mesh, rows: &'static [&'static str]) {
+    for row in rows {
+        let cells: Vec<&str> = row.split('|').map(str::trim).collect();
+        let [injection, revision, inject, own, expected] = cells.as_slice() else {
+            panic!("{row}");
+        };
+        let expected = Some(*expected).filter(|expected| *expected != "none");
+        for namespace in pairs(injection, revision) {
+            for pod in pairs(inject, own) {
+                let found = injected(mesh, namespace, pod);
+                assert_eq!(found.as_deref(), expected, "{row}: {namespace:?} {pod:?}");
+            }
+        }
+    }
+}
+
+/// Every combination of two columns.
+fn pairs(
+    one: &'static str,
+    two: &'static str,
+) -> Vec<(Option<&'static str>, Option<&'static str>)> {
+    let two = column(two);
+    let pairs = column(one).into_iter();
+    pairs
+        .flat_map(|one| two.iter().map(move |two| (one, *two)))
+        .collect()
+}
+
 #[test]
 fn every_row_of_the_decision_table() {
-    let mesh = cluster(false);
-    let absent = [None];
-    // `junk` and the empty word are a word of their own to the injector: default policy since 1.27.
     check(
-        &mesh,
-        &[Some("enabled")],
-        &ANY,
-        &NOT_FALSE,
-        &ANY,
-        Some("default"),
+        &cluster(false),
+        &[
+            "enabled         | any revision  | not false           | any revision | default",
+            "disabled, empty | any revision  | any word            | any revision | none",
+            "absent          | a, prod       | not false           | any revision | a",
+            "absent          | default       | not false           | any revision | default",
+            "absent          | gone, empty   | any word            | any revision | none",
+            "absent          | absent        | not false           | a, prod      | a",
+            "absent          | absent        | not false           | default      | default",
+            "absent          | absent        | any word            | gone, empty  | none",
+            "absent          | absent        | true                | absent       | default",
+            "absent          | absent        | absent, junk, empty | absent       | none",
+            "any injection   | any revision  | false               | any revision | none",
+        ],
     );
-    check(
-        &mesh,
-        &[Some("disabled"), Some("")],
-        &ANY,
-        &WORDS,
-        &ANY,
-        None,
-    );
-    check(
-        &mesh,
-        &absent,
-        &[Some("a"), Some("prod")],
-        &NOT_FALSE,
-        &ANY,
-        Some("a"),
-    );
-    check(
-        &mesh,
-        &absent,
-        &[Some("default")],
-        &NOT_FALSE,
-        &ANY,
-        Some("default"),
-    );
-    check(
-        &mesh,
-        &absent,
-        &[Some("gone"), Some("")],
-        &WORDS,
-        &ANY,
-        None,
-    );
-    check(
-        &mesh,
-        &absent,
-        &absent,
-        &NOT_FALSE,
-        &[Some("a"), Some("prod")],
-        Some("a"),
-    );
-    check(
-        &mesh,
-        &absent,
-        &absent,
-        &NOT_FALSE,
-        &[Some("default")],
-        Some("default"),
-    );
-    check(
-        &mesh,
-        &absent,
-        &absent,
-        &WORDS,
-        &[Some("gone"), Some("")],
-        None,
-    );
-    check(
-        &mesh,
-        &absent,
-        &absent,
-        &[Some("true")],
-        &absent,
-        Some("default"),
-    );
-    check(
-        &mesh,
-        &absent,
-        &absent,
-        &[None, Some("junk"), Some("")],
-        &absent,
-        None,
-    );
-    let all = [None, Some("enabled"), Some("disabled")];
-    check(&mesh, &all, &ANY, &[Some("false")], &ANY, None);
 }
 
 #[test]
 fn namespaces_by_default_injects_what_says_nothing() {
-    let mesh = cluster(true);
-    let absent = [None];
-    check(&mesh, &absent, &absent, &absent, &absent, Some("default"));
     check(
-        &mesh,
-        &absent,
-        &absent,
-        &[Some("junk"), Some("false")],
-        &absent,
-        None,
+        &cluster(true),
+        &[
+            "absent   | absent | absent      | absent | default",
+            "absent   | absent | junk, false | absent | none",
+            "disabled | absent | absent      | absent | none",
+            "absent   | gone   | absent      | absent | none",
+            "absent   | absent | absent      | gone   | none",
+        ],
     );
-    check(&mesh, &[Some("disabled")], &absent, &absent, &absent, None);
-    check(&mesh, &absent, &[Some("gone")], &absent, &absent, None);
-    check(&mesh, &absent, &absent, &absent, &[Some("gone")], None);
 }
 
 #[test]
 fn a_correct_install_never_calls_two_injectors() {
     let mesh = cluster(true);
-    let injection = [None, Some("enabled"), Some("disabled"), Some("")];
-    for namespace in injection
-        .iter()
-        .flat_map(|one| ANY.iter().map(move |two| (*one, *two)))
-    {
-        for pod in WORDS
-            .iter()
-            .flat_map(|one| ANY.iter().map(move |two| (*one, *two)))
-        {
+    for namespace in pairs("absent, enabled, disabled, empty", "any revision") {
+        for pod in pairs("any word", "any revision") {
             let labelled = labels([
                 ("istio-injection", namespace.0),
                 ("istio.io/rev", namespace.1),
