@@ -4,6 +4,7 @@
 //! Every workload with a sidecar, or due one, gets exactly one [`Decision`]; when the tool cannot
 //! know, the verdict says so and nothing is done.
 
+mod carry;
 mod case;
 mod exclusion;
 mod judge;
@@ -14,6 +15,7 @@ mod template;
 use jiff::Timestamp;
 use rayon::prelude::{IntoParallelRefIterator as _, ParallelIterator as _};
 
+pub use carry::{Carried, carry};
 pub use marks::Marks;
 pub(crate) use marks::is_argo_rollout;
 

@@ -267,26 +267,42 @@ impl<'a> DeliveryMap<'a> {
                  `{}`",
                 helm::rollout_restart(reference)
             ),
-            Owner::Application(_) => {
-                let carrier = self.carriers.get(carrier?)?;
-                let display = carrier.display();
-                let values = helm::values(keys, self.now);
-                match carrier.renders_elsewhere()? {
-                    SourceKind::Plugin => format!(
-                        "a plugin renders it for {display}: add the pod annotation to what it \
-                         reads, {}",
-                        carrier.reads()
-                    ),
-                    _ => format!(
-                        "{display} renders it with Helm from {}: add the pod annotation to its \
-                         values, in most charts `{values}`",
-                        carrier.reads()
-                    ),
-                }
-            }
+            Owner::Application(instance) => self.helm_source(member, instance, carrier)?,
             Owner::Kustomization { .. } => return None,
         };
         Some(Reason::new(ReasonCode::HelmRelease, message))
+    }
+
+    /// What makes an Application's object that is in no manifest: Helm or a plugin, by its sources,
+    /// or by the labels that charts write.
+    fn helm_source(
+        &self,
+        member: &Member<'_>,
+        instance: &InstanceName,
+        carrier: Option<usize>,
+    ) -> Option<String> {
+        let carrier = carrier.and_then(|number| self.carriers.get(number));
+        let of_chart = ownership::metadata(member).is_some_and(ownership::is_of_chart);
+        let kind = match carrier.and_then(Carrier::renders_elsewhere) {
+            Some(kind) => kind,
+            None if of_chart => SourceKind::Helm,
+            None => return None,
+        };
+        let (display, from) = match carrier {
+            Some(carrier) => (carrier.display(), format!(" from {}", carrier.reads())),
+            None => (format!("Application {}", instance.display()), String::new()),
+        };
+        let values = helm::values(&self.policy.annotations, self.now);
+        Some(if kind == SourceKind::Plugin {
+            format!(
+                "a plugin renders it for {display}{from}: add the pod annotation to what it reads"
+            )
+        } else {
+            format!(
+                "{display} renders it with Helm{from}: add the pod annotation to its values, in \
+                 most charts `{values}`"
+            )
+        })
     }
 
     /// A generated copy of the object: the reason to give when what it is made from is not here.

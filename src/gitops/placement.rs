@@ -210,7 +210,8 @@ pub(super) fn add_implicit(
     }
     let mut plain: BTreeMap<(String, bool), Vec<Item>> = BTreeMap::new();
     for (index, file) in manifests.files.iter().enumerate() {
-        if is_kustomization(&file.path) || kustomizations.lists(index) {
+        let is_patch = kustomizations.is_patch(index);
+        if is_patch || is_kustomization(&file.path) || kustomizations.lists(index) {
             continue;
         }
         let certain = kustomizations.above(&file.path).is_none();

@@ -457,6 +457,28 @@ fn helm_release() {
 }
 
 #[test]
+fn a_chart_in_the_applications_path_is_told_by_its_labels() {
+    let object = tracked(live("shop", "cart"), "shop");
+    let object = labelled(object, "helm.sh/chart", "cart-1.2.3");
+    let expected = "helm-release: Application argocd/shop renders it with Helm from charts/cart of \
+                    https://example.com/org/repo: add the pod annotation to its values, in most \
+                    charts `{\"podAnnotations\":{\"kubectl.kubernetes.io/restartedAt\":\"1970-01-01T00:00:00Z\"}}`";
+    let source = application("shop", at("charts/cart"), "shop");
+    check(
+        &[],
+        &[object.clone(), source],
+        &format!("{expected} by argo-cd argocd/shop"),
+    );
+    check(
+        &[],
+        std::slice::from_ref(&object),
+        "helm-release: Application shop renders it with Helm: …",
+    );
+    let rendered = [("cart.yaml", &*deployment("shop", "cart"))];
+    check(&rendered, &[object], "cart.yaml#0 by argo-cd shop");
+}
+
+#[test]
 fn applications_in_git_stand_in_for_live_ones() {
     let file = |name: &str, namespace: &str| {
         format!(

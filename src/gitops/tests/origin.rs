@@ -120,6 +120,28 @@ fn patches_are_no_source() {
 }
 
 #[test]
+fn patches_that_a_kustomization_lists_are_no_source_either() {
+    let files = [
+        (
+            "prod/kustomization.yaml",
+            "resources: [https://example.com/base]\npatches: [{path: cart.yaml}]\n",
+        ),
+        ("prod/cart.yaml", &*deployment("shop", "cart")),
+    ];
+    check(&files, &[by_flux(live("shop", "cart"))], "not-in-git: …");
+}
+
+#[test]
+fn a_kustomization_of_flux_is_none_of_kustomizes() {
+    let flux = "{apiVersion: kustomize.toolkit.fluxcd.io/v1, kind: Kustomization, metadata: {name: a}, spec: {path: x}}\n";
+    let files = [
+        ("apps/kustomization.yaml", flux),
+        ("apps/cart.yaml", &*deployment("shop", "cart")),
+    ];
+    check(&files, &[live("shop", "cart")], "apps/cart.yaml#0");
+}
+
+#[test]
 fn shared_manifest() {
     let overlay = |namespace: &str| format!("resources: [../base]\nnamespace: {namespace}\n");
     let (test, prod) = (overlay("shop-test"), overlay("shop"));
