@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::argo_cd::{self, SourceKind};
 use super::carrier::{Carrier, EngineObject};
 use super::ownership::{InstanceName, Owner};
-use super::placement::{Placement, is_template, object};
+use super::placement::{Placement, object};
 use super::written::written;
 use super::{Delivery, DeliveryMap, Engine, Origin, Source, flux, helm, ownership};
 use crate::manifest::{ManifestFile, Object, ObjectRef, StringMap};
@@ -316,23 +316,16 @@ impl<'a> DeliveryMap<'a> {
             })
     }
 
-    /// A manifest whose name would be this object's once its variables are filled in.
+    /// A template whose name would be this object's once its placeholders are filled in.
     fn template_of(&self, reference: &ObjectRef) -> Option<Reason> {
-        let placement = self.placements.templated().find(|placement| {
-            let object = object(self.manifests, placement.file, placement.object);
-            let same_kind = object.is_some_and(|object| {
-                object.reference.group == reference.group && object.reference.kind == reference.kind
-            });
-            same_kind
-                && may_become(&placement.name, &reference.name)
-                && (may_become(&placement.namespace, &reference.namespace)
-                    || placement.namespace == reference.namespace)
-        })?;
-        let file = self.manifests.files.get(placement.file)?;
+        let templates = &self.manifests.templates;
+        let template = templates
+            .iter()
+            .find(|template| template.can_make(reference))?;
         let message = format!(
-            "{} makes it from a template ({}/{}), whose values are not in the repository: add the \
-             pod annotation there by hand",
-            file.path, placement.namespace, placement.name
+            "{}:{} makes it from a template ({}), which is filled in elsewhere: add the pod \
+             annotation there by hand",
+            template.path, template.line, template.name
         );
         Some(Reason::new(ReasonCode::TemplatedManifest, message))
     }
@@ -431,39 +424,6 @@ fn destination(cluster: &str, namespace: &str, name: &str) -> String {
         format!("{namespace}/{name}")
     } else {
         format!("{namespace}/{name} of {cluster}")
-    }
-}
-
-/// Whether a template of a name can become a name: what stands outside of its variables is there,
-/// in order.
-fn may_become(template: &str, name: &str) -> bool {
-    if !is_template(template) {
-        return template == name;
-    }
-    let mut rest = template;
-    let mut left = name;
-    let mut is_first = true;
-    loop {
-        let open = rest.find("${").into_iter().chain(rest.find("{{")).min();
-        let literal = open.map_or(rest, |open| rest.split_at(open).0);
-        if open.is_none() {
-            return if is_first {
-                left == literal
-            } else {
-                left.ends_with(literal)
-            };
-        }
-        match left.find(literal) {
-            Some(0) => {}
-            Some(_) if !is_first => {}
-            _ => return false,
-        }
-        left = left.split_once(literal).map_or(left, |(_, after)| after);
-        is_first = false;
-        let Some((_, after)) = rest.split_at(open.unwrap_or_default()).1.split_once('}') else {
-            return true;
-        };
-        rest = after.trim_start_matches('}');
     }
 }
 
