@@ -7,7 +7,7 @@ mod inventory;
 
 use serde_json::Value;
 
-pub(super) use blockers::{for_kustomization, for_object};
+pub(super) use blockers::{Target, for_kustomization, for_object};
 pub(super) use inventory::inventory;
 
 use super::kustomize::{

@@ -240,6 +240,26 @@ fn one_path_for_two_destinations_is_shared() {
 }
 
 #[test]
+fn two_carriers_of_one_object_leave_the_engine_open() {
+    let files = [("apps/cart.yaml", &*deployment("shop", "cart"))];
+    let (one, two) = (
+        application("one", at("apps"), "shop"),
+        application("two", at("apps"), "shop"),
+    );
+    check(
+        &files,
+        &[live("shop", "cart"), one.clone(), two.clone()],
+        "apps/cart.yaml#0",
+    );
+    let object = tracked(live("shop", "cart"), "two");
+    check(
+        &files,
+        &[object, one, two],
+        "apps/cart.yaml#0 by argo-cd argocd/two",
+    );
+}
+
+#[test]
 fn an_application_elsewhere_makes_nothing_here() {
     let files = [("apps/cart.yaml", &*deployment("", "cart"))];
     let mut remote = application("shop", at("apps"), "shop");
