@@ -1,6 +1,7 @@
 //! `Drift`: where a pod's sidecar differs from the expected one, class by class
 //! (`design.md` §4 and §10).
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
@@ -127,9 +128,12 @@ fn config(expected: &ExpectedSidecar, observed: &ObservedSidecar) -> Option<Drif
     if is_limited(expected, DriftClass::Config) || observed.unreadable.is_some() {
         return None;
     }
-    let mut had = observed.config.clone();
-    if expected.kind != ProxyKind::Gateway {
-        remove_trusted_proxies(&mut had);
+    let mut had = Cow::Borrowed(&observed.config);
+    if expected.kind != ProxyKind::Gateway && had.contains_key("gatewayTopology") {
+        remove_trusted_proxies(had.to_mut());
+    }
+    if *had == expected.config {
+        return None;
     }
     let names: BTreeSet<&String> = had.keys().chain(expected.config.keys()).collect();
     let differing: Vec<&String> = names

@@ -42,6 +42,14 @@ fn would_be_rejected() {
         ("prometheus.istio.io/merge-metrics", "yes"),
         ("proxy.istio.io/config", "- a"),
         ("proxy.istio.io/config", "concurrency: ["),
+        ("proxy.istio.io/config", "concurrency: many"),
+        ("proxy.istio.io/config", "concurrency: -1"),
+        (
+            "proxy.istio.io/config",
+            "holdApplicationUntilProxyStarts: maybe",
+        ),
+        ("proxy.istio.io/config", "drainDuration: 45"),
+        ("proxy.istio.io/config", "tracing: [a]"),
     ];
     for (name, value) in refused {
         check("1.12.0", name, value, true);
@@ -67,6 +75,10 @@ fn what_istio_accepts_is_accepted() {
         ("prometheus.istio.io/merge-metrics", "False"),
         ("proxy.istio.io/config", "concurrency: 2"),
         ("proxy.istio.io/config", ""),
+        (
+            "proxy.istio.io/config",
+            "{concurrency: '2', drainDuration: 1m, tracing: {}, other: [a]}",
+        ),
         ("example.com/anything", "at all"),
     ] {
         check("1.31.0", name, value, false);

@@ -454,3 +454,113 @@ fn an_explanation_shows_every_webhook_and_what_decided() {
         ]
     );
 }
+
+#[test]
+fn the_sail_operator_tells_the_version_where_nothing_else_does() {
+    let digest = "registry.redhat.io/openshift-service-mesh/istio-proxyv2-rhel9@sha256:0f2c";
+    let istiod = Istiod::new("1.26.2").value("/global/proxy/image", json!(digest));
+    let sail = json!({
+        "apiVersion": "sailoperator.io/v1", "kind": "IstioRevision", "metadata": {"name": "default"},
+        "spec": {"version": "v1.26.2", "namespace": "istio-system", "values": {"revision": ""}},
+    });
+    let mesh = changed(&istiod, |objects| {
+        for index in [0, 4] {
+            objects[index]["metadata"]["labels"] = json!({});
+        }
+        objects[4]["data"]["values"] = json!(
+            istiod
+                .clone()
+                .value("/global/tag", json!(""))
+                .values
+                .to_string()
+        );
+        objects[0]["spec"]["template"]["spec"]["containers"][0]["image"] =
+            json!("registry.redhat.io/openshift-service-mesh/istio-pilot-rhel9@sha256:0f2d");
+        objects[2]["spec"] = objects[0]["spec"]["template"]["spec"].clone();
+        objects.push(sail);
+    });
+    let sidecar = sidecar(&mesh, &plain());
+    assert_eq!(
+        (sidecar.image.as_str(), sidecar.version.as_deref()),
+        (digest, Some("1.26.2"))
+    );
+    assert!(mesh.revisions[0].settled, "{:?}", mesh.revisions);
+}
+
+#[test]
+fn a_gateway_that_nobody_injects_could_not_even_start() {
+    let gateway = template(&json!({
+        "metadata": {"annotations": {"inject.istio.io/templates": "gateway"}},
+        "spec": {"containers": [{"name": "istio-proxy", "image": "auto"}]},
+    }));
+    let mesh = Istiod::new("1.30.3").mesh_with(vec![]);
+    let Expectation::Rejected(reason) = expect(&mesh, &json!({}), &gateway) else {
+        panic!("it is not refused");
+    };
+    assert_eq!(reason.code, ReasonCode::WouldBeRejected);
+    assert!(reason.message.contains("image auto"), "{}", reason.message);
+    let unserved = expect(&mesh, &json!({"istio.io/rev": "gone"}), &gateway);
+    assert!(matches!(
+        unserved,
+        Expectation::None {
+            unserved: Some(_),
+            ..
+        }
+    ));
+}
+
+#[test]
+fn vendors_selectors_are_evaluated_as_they_are() {
+    // The add-on of AKS: its own namespace, revisions `asm-X-Y`, and no say for the pods' labels.
+    let mut istiod = Istiod::new("1.27.7").revision("asm-1-27");
+    istiod.namespace = "aks-istio-system".to_owned();
+    let named = json!([{"key": "istio.io/rev", "operator": "In", "values": ["asm-1-27"]}]);
+    let entry = istiod.entry("rev.namespace.", named, json!([]));
+    let name = "istio-sidecar-injector-asm-1-27-aks-istio-system";
+    let mut objects = istiod.objects();
+    objects.push(istiod.configuration(name, None, vec![entry]));
+    let mesh = mesh(objects);
+    let namespace = json!({"istio.io/rev": "asm-1-27"});
+    let Expectation::Sidecar(sidecar) = expect(&mesh, &namespace, &plain()) else {
+        panic!("no sidecar");
+    };
+    assert_eq!(sidecar.control_plane, "aks-istio-system");
+    let pod = pods(&json!({"istio.io/rev": "asm-1-27"}), &json!({}));
+    assert!(matches!(
+        expect(&mesh, &json!({}), &pod),
+        Expectation::None { .. }
+    ));
+    // `istio-injection` is a word of its own only to Istio's own selectors.
+    let both = json!({"istio.io/rev": "asm-1-27", "istio-injection": "disabled"});
+    assert!(matches!(
+        expect(&mesh, &both, &plain()),
+        Expectation::Sidecar(_)
+    ));
+}
+
+#[test]
+fn a_managed_control_plane_is_never_guessed() {
+    let managed = json!({
+        "apiVersion": "admissionregistration.k8s.io/v1", "kind": "MutatingWebhookConfiguration",
+        "metadata": {"name": "istiod-asm-managed-rapid", "labels": {"istio.io/rev": "asm-managed-rapid"}},
+        "webhooks": [{
+            "name": "rev.namespace.sidecar-injector.istio.io",
+            "clientConfig": {"url": "https://meshconfig.example/inject", "caBundle": "Y2E="},
+            "namespaceSelector": {"matchLabels": {"istio.io/rev": "asm-managed-rapid"}},
+            "rules": [{"operations": ["CREATE"], "apiGroups": [""], "apiVersions": ["v1"], "resources": ["pods"]}],
+        }],
+    });
+    let mesh = mesh(vec![managed]);
+    let namespace = json!({"istio.io/rev": "asm-managed-rapid"});
+    assert!(matches!(
+        expect(&mesh, &namespace, &plain()),
+        Expectation::Unknown(_)
+    ));
+    assert_eq!(mesh.revisions[0].name, "asm-managed-rapid");
+    assert!(!mesh.revisions[0].settled);
+    let host = template(&json!({"spec": {"hostNetwork": true}}));
+    assert!(matches!(
+        expect(&mesh, &namespace, &host),
+        Expectation::None { .. }
+    ));
+}
