@@ -63,8 +63,15 @@ pub enum Command {
     Plan(PlanArgs),
     /// The same plan, then writes it.
     Apply(ApplyArgs),
+    /// Records a cluster into a file: kubectl-compatible, only the fields that plans use, no secrets.
+    Snapshot(SnapshotArgs),
     /// One workload's whole reasoning, or what a code means.
     Explain(ExplainArgs),
+    /// Writes the restarts of a previous commit into freshly rendered manifests.
+    ///
+    /// A render knows nothing of restarts: it drops their annotations, and that would restart every
+    /// workload once more. Run this right after the render, before the commit.
+    Carry(CarryArgs),
 }
 
 /// `meshroll plan`.
@@ -87,6 +94,14 @@ pub struct ApplyArgs {
     /// Write even when suspiciously much of the mesh is stale.
     #[arg(long, env = "MESHROLL_ALLOW_LARGE")]
     pub allow_large: bool,
+    /// Warn about a snapshot older than this.
+    #[arg(
+        long,
+        value_name = "DURATION",
+        default_value = "3h",
+        env = "MESHROLL_MAX_SNAPSHOT_AGE"
+    )]
+    pub max_snapshot_age: jiff::SignedDuration,
     /// What to look at.
     #[command(flatten)]
     pub input: InputArgs,
@@ -114,10 +129,78 @@ pub struct ExplainArgs {
     pub input: InputArgs,
 }
 
-/// What every verb looks at.
+/// `meshroll snapshot`.
+#[derive(Debug, Args)]
+pub struct SnapshotArgs {
+    /// Record what these files hold instead of a live cluster; repeatable.
+    #[arg(long, value_name = "FILE|DIR|-")]
+    pub from: Vec<PathBuf>,
+    /// Go on with what could be read of a broken file.
+    #[arg(long, requires = "from", env = "MESHROLL_ALLOW_PARTIAL")]
+    pub allow_partial: bool,
+    /// The file to write; packed when its name ends in `.zst` or `.gz`, standard output for `-`.
+    #[arg(
+        short,
+        long,
+        value_name = "FILE",
+        default_value = "-",
+        conflicts_with = "to_branch"
+    )]
+    pub output: PathBuf,
+    /// Commit the recording, as `snapshot.json.zst`, to this branch, which holds nothing else.
+    #[arg(long, value_name = "BRANCH", env = "MESHROLL_TO_BRANCH")]
+    pub to_branch: Option<String>,
+    /// The Git repository of that branch.
+    #[arg(long, value_name = "DIR", default_value = ".", env = "MESHROLL_REPO")]
+    pub repo: PathBuf,
+    /// Name of the cluster for the commit's message.
+    #[arg(
+        long,
+        value_name = "NAME",
+        default_value = "default",
+        env = "MESHROLL_CLUSTER"
+    )]
+    pub cluster: String,
+    /// The live cluster.
+    #[command(flatten)]
+    pub live: ClusterArgs,
+}
+
+/// Which live cluster to read, where there is no snapshot.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Live cluster")]
+pub struct ClusterArgs {
+    /// The kubeconfig; `KUBECONFIG`, `~/.kube/config` or the pod's service account by default.
+    #[arg(long, value_name = "FILE", env = "MESHROLL_KUBECONFIG")]
+    pub kubeconfig: Option<PathBuf>,
+    /// The kubeconfig's context; its current one by default.
+    #[arg(long, value_name = "NAME", env = "MESHROLL_CONTEXT")]
+    pub context: Option<String>,
+    /// Let the kubeconfig run a program for credentials even under CI=true.
+    #[arg(long, env = "MESHROLL_ALLOW_EXEC")]
+    pub allow_exec: bool,
+}
+
+/// `meshroll carry`.
+#[derive(Debug, Args)]
+pub struct CarryArgs {
+    /// The commit that the restarts are in.
+    #[arg(
+        long,
+        value_name = "REV",
+        default_value = "HEAD",
+        env = "MESHROLL_FROM"
+    )]
+    pub from: String,
+    /// The manifests.
+    #[command(flatten)]
+    pub repository: RepositoryArgs,
+}
+
+/// Which manifests a verb looks at.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Input")]
-pub struct InputArgs {
+pub struct RepositoryArgs {
     /// The Git repository of rendered manifests.
     #[arg(long, value_name = "DIR", default_value = ".", env = "MESHROLL_REPO")]
     pub repo: PathBuf,
@@ -129,6 +212,29 @@ pub struct InputArgs {
         value_delimiter = ','
     )]
     pub paths: Vec<String>,
+    /// The configuration; `meshroll.yaml` or `.github/meshroll.yaml` of the repository by default.
+    #[arg(long, value_name = "FILE", env = "MESHROLL_CONFIG")]
+    pub config: Option<PathBuf>,
+    /// Name of the cluster in the configuration and in branch names.
+    #[arg(
+        long,
+        value_name = "NAME",
+        default_value = "default",
+        env = "MESHROLL_CLUSTER"
+    )]
+    pub cluster: String,
+    /// Leave out manifests of more bytes than this.
+    #[arg(long, value_name = "BYTES", default_value_t = crate::manifest::SIZE_LIMIT, env = "MESHROLL_MAX_FILE_SIZE")]
+    pub max_file_size: u64,
+}
+
+/// What every verb looks at.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Input")]
+pub struct InputArgs {
+    /// The manifests.
+    #[command(flatten)]
+    pub repository: RepositoryArgs,
     /// Read the manifests of this commit; the work tree by default, HEAD for `--to branch`.
     #[arg(long, value_name = "REV", env = "MESHROLL_REV")]
     pub rev: Option<String>,
@@ -145,20 +251,12 @@ pub struct InputArgs {
         env = "MESHROLL_SNAPSHOT"
     )]
     pub snapshots: Vec<PathBuf>,
+    /// The live cluster, where no snapshot is named.
+    #[command(flatten)]
+    pub live: ClusterArgs,
     /// Go on with what could be read of a broken snapshot.
-    #[arg(long, env = "MESHROLL_ALLOW_PARTIAL")]
+    #[arg(long, env = "MESHROLL_ALLOW_PARTIAL", help_heading = "Input")]
     pub allow_partial: bool,
-    /// The configuration; `meshroll.yaml` or `.github/meshroll.yaml` of the repository by default.
-    #[arg(long, value_name = "FILE", env = "MESHROLL_CONFIG")]
-    pub config: Option<PathBuf>,
-    /// Name of the cluster in the configuration and in branch names.
-    #[arg(
-        long,
-        value_name = "NAME",
-        default_value = "default",
-        env = "MESHROLL_CLUSTER"
-    )]
-    pub cluster: String,
     /// Only workloads of this namespace; repeatable.
     #[arg(
         short,
@@ -177,9 +275,6 @@ pub struct InputArgs {
     /// Restart workloads once more that came back stale (`ineffective`).
     #[arg(long, env = "MESHROLL_RETRY")]
     pub retry: bool,
-    /// Leave out manifests of more bytes than this.
-    #[arg(long, value_name = "BYTES", default_value_t = crate::manifest::SIZE_LIMIT, env = "MESHROLL_MAX_FILE_SIZE")]
-    pub max_file_size: u64,
 }
 
 /// What `plan` and `apply` print.

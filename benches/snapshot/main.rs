@@ -36,6 +36,10 @@ fn main() {
     match arguments.as_slice() {
         ["read", file] => read(Path::new(file)),
         ["record", from, to] => record(Path::new(from), Path::new(to)),
+        ["write", count, file] => {
+            let sink = BufWriter::new(File::create(file).expect("a file"));
+            pods::write(count.parse().expect("a number"), sink).expect("written");
+        }
         ["scan", file] => scan(Path::new(file)),
         arguments => {
             let sizes = arguments.iter().filter_map(|size| size.parse().ok());

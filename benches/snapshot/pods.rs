@@ -123,8 +123,7 @@ fn pod(template: usize) -> Value {
             "volumes": volumes(),
         },
         "status": {
-            "conditions": ["PodReadyToStartContainers", "Initialized", "Ready", "ContainersReady",
-                "PodScheduled"].map(condition),
+            "conditions": conditions(),
             "containerStatuses": statuses,
             "hostIP": "10.12.0.7",
             "hostIPs": [{"ip": "10.12.0.7"}],
@@ -164,6 +163,17 @@ fn annotations(name: &str, is_native: bool) -> Value {
 fn toleration(key: &str) -> Value {
     json!({"effect": "NoExecute", "key": format!("node.kubernetes.io/{key}"),
         "operator": "Exists", "tolerationSeconds": 300})
+}
+
+fn conditions() -> Value {
+    let kinds = [
+        "PodReadyToStartContainers",
+        "Initialized",
+        "Ready",
+        "ContainersReady",
+        "PodScheduled",
+    ];
+    Value::from_iter(kinds.map(condition))
 }
 
 fn condition(kind: &str) -> Value {
@@ -311,7 +321,7 @@ fn proxy(name: &str, namespace: &str, image: &str, is_native: bool) -> Value {
         "startupProbe": probe("/healthz/ready", 15021),
         "terminationMessagePath": "/dev/termination-log",
         "terminationMessagePolicy": "File",
-        "volumeMounts": mounts.map(|(name, path)| mount(name, path)),
+        "volumeMounts": Value::from_iter(mounts.map(|(name, path)| mount(name, path))),
     });
     if is_native && let Some(fields) = container.as_object_mut() {
         fields.insert("restartPolicy".to_owned(), json!("Always"));

@@ -237,6 +237,9 @@ impl<'a, 'b> Case<'a, 'b> {
         if self.pods.iter().any(|pod| self.is_stale(pod)) {
             return self.act(Some(expected), self.notes());
         }
+        if let Some(reason) = self.limit(expected) {
+            return Judgement::new(Verdict::Unknown, vec![reason]);
+        }
         let drifts = self
             .pods
             .iter()
@@ -247,6 +250,18 @@ impl<'a, 'b> Case<'a, 'b> {
             Verdict::UpToDate
         };
         Judgement::new(verdict, Vec::new())
+    }
+
+    /// What the policy restarts on and the model could not compute: silence about it would read as
+    /// `up-to-date`.
+    fn limit(&self, expected: &ExpectedSidecar) -> Option<Reason> {
+        let restart_on = &self.inputs.policy.restart_on;
+        let (class, why) = expected
+            .limits
+            .iter()
+            .find(|(class, _)| restart_on.contains(class))?;
+        let message = format!("{class} cannot be compared: {why}");
+        Some(Reason::new(ReasonCode::SnapshotIncomplete, message))
     }
 
     /// A workload that was restarted by us and has a pod that came back without its sidecar.

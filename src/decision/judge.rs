@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 use super::case::{Case, PodCase};
 use super::template::{self, Templates};
 use super::{Decision, DriftCount, Inputs, Marks, PodCounts, Stamps};
+use crate::config::DriftClass;
 use crate::diagnostic::{Diagnostic, DiagnosticCode, Location};
 use crate::gitops::{Origin, Source};
 use crate::manifest::PodTemplate;
-use crate::mesh::{self, Expectation};
+use crate::mesh::{self, Expectation, Explanation};
 use crate::reason::{Reason, ReasonCode};
 use crate::rollout::{self, Member, Risk, RiskCode};
 use crate::snapshot::Pod;
@@ -21,7 +22,9 @@ pub(super) fn judge<'a>(
     let origin = inputs.deliveries.origin(member);
     let (expectation, differs) = expectation(inputs, member, &origin);
     let case = gather(inputs, member, origin, expectation);
-    (decide(case), differs.into_iter().collect())
+    let mut diagnostics: Vec<Diagnostic> = differs.into_iter().collect();
+    diagnostics.extend(limits(&case));
+    (decide(case), diagnostics)
 }
 
 /// What the next pod would get; and a diagnostic where Git's template would bring another sidecar
@@ -58,6 +61,22 @@ fn expectation(
     (expectation, diagnostic)
 }
 
+/// How the injectors come to give the next pod what they give it.
+pub(super) fn explanation(inputs: Inputs<'_>, member: &Member<'_>) -> Option<Explanation> {
+    let Templates { next, .. } = template::of(member, &inputs.deliveries.origin(member))?;
+    let namespace = &member.reference.namespace;
+    let labels = inputs
+        .snapshot
+        .namespaces
+        .get(namespace)
+        .map(|metadata| &metadata.labels);
+    Some(
+        inputs
+            .mesh
+            .explain(namespace, labels, &next, &member.controller_labels()),
+    )
+}
+
 /// Why nothing can be told at all: a kind that is needed is not in the snapshot.
 fn incomplete(inputs: Inputs<'_>) -> Option<Reason> {
     let command = inputs
@@ -70,6 +89,18 @@ fn incomplete(inputs: Inputs<'_>) -> Option<Reason> {
         kinds.join(", ")
     );
     Some(Reason::new(ReasonCode::SnapshotIncomplete, message))
+}
+
+/// What could not be computed and is therefore not compared, said once for each cause.
+fn limits(case: &Case<'_, '_>) -> Vec<Diagnostic> {
+    let Expectation::Sidecar(expected) = &case.expectation else {
+        return Vec::new();
+    };
+    let limit = |(class, why): &(DriftClass, String)| {
+        let message = format!("{class} is not compared: {why}");
+        Diagnostic::warning(DiagnosticCode::ModelLimit, message)
+    };
+    expected.limits.iter().map(limit).collect()
 }
 
 fn template_differs(origin: &Origin<'_>) -> Option<Diagnostic> {

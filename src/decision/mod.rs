@@ -4,25 +4,26 @@
 //! Every workload with a sidecar, or due one, gets exactly one [`Decision`]; when the tool cannot
 //! know, the verdict says so and nothing is done.
 
+mod carry;
 mod case;
 mod exclusion;
 mod judge;
 mod marks;
 mod standing;
 mod template;
-#[cfg(test)]
-mod tests;
 
 use jiff::Timestamp;
 use rayon::prelude::{IntoParallelRefIterator as _, ParallelIterator as _};
 
+pub use carry::{Carried, carry};
 pub use marks::Marks;
+pub(crate) use marks::is_argo_rollout;
 
 use crate::config::Policy;
 use crate::diagnostic::Diagnostic;
 use crate::gitops::{Delivery, DeliveryMap};
 use crate::manifest::{ManifestFile, Object, ObjectRef};
-use crate::mesh::{Drift, Mesh, Stamp};
+use crate::mesh::{Drift, Explanation, Mesh, Stamp};
 use crate::reason::{Reason, ReasonCode, Verdict};
 use crate::rollout::{Effect, Member, Risk};
 use crate::snapshot::{ClusterSnapshot, Gaps};
@@ -130,6 +131,14 @@ pub fn decide<'a>(
     }
     decisions.sort_by(|a, b| a.reference.sort_key().cmp(&b.reference.sort_key()));
     (decisions, diagnostics)
+}
+
+/// One workload's decision with the whole chain of reasoning about its injection; no chain where
+/// there is no template to reason about.
+#[must_use]
+pub fn explain<'a>(inputs: Inputs<'a>, member: &Member<'_>) -> (Decision<'a>, Option<Explanation>) {
+    let (decision, _) = judge::judge(inputs, member);
+    (decision, judge::explanation(inputs, member))
 }
 
 impl Decision<'_> {

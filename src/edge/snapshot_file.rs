@@ -1,10 +1,14 @@
-//! Snapshot inputs: a file, a directory of files or standard input, opened for reading.
+//! Snapshot files: inputs opened for reading (a file, a directory of files, standard input), and
+//! recordings written.
 
 use std::fs::File;
-use std::io;
+use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
-use crate::snapshot::{self, Input, SnapshotError};
+use crate::snapshot::{self, ClusterSnapshot, Input, SnapshotError};
+
+/// How hard a recording is packed: it is small at once, and harder costs seconds.
+const ZSTD_LEVEL: i32 = 3;
 
 /// How deep a directory is walked: a `kubectl cluster-info dump` is two levels deep, a directory
 /// above an `istioctl bug-report` four.
@@ -94,5 +98,156 @@ impl io::Read for LazyFile {
             None => self.file.insert(File::open(&self.path)?),
         };
         file.read(out)
+    }
+}
+
+/// Writes a recording: packed when the name ends in `.zst` or `.gz`, to standard output for `-`.
+///
+/// The file is there as a whole or as it was: it is written beside its place and moved there.
+///
+/// # Errors
+///
+/// When the file cannot be written.
+pub fn record(snapshot: &ClusterSnapshot, path: &Path) -> Result<(), SnapshotError> {
+    let result = match path.as_os_str() == "-" {
+        true => pack(snapshot, "", &mut io::stdout().lock()),
+        false => replace(snapshot, path),
+    };
+    result.map_err(|source| SnapshotError::Unwritable {
+        name: path.display().to_string(),
+        source,
+    })
+}
+
+/// The bytes of a recording, packed as its name says.
+///
+/// # Errors
+///
+/// When they cannot be packed.
+pub fn bytes(snapshot: &ClusterSnapshot, name: &str) -> Result<Vec<u8>, SnapshotError> {
+    let suffix = name.rsplit_once('.').map_or("", |(_, suffix)| suffix);
+    let mut bytes = Vec::new();
+    let packed = pack(snapshot, suffix, &mut bytes);
+    let unwritable = |source| SnapshotError::Unwritable {
+        name: name.to_owned(),
+        source,
+    };
+    packed.map(|()| bytes).map_err(unwritable)
+}
+
+fn replace(snapshot: &ClusterSnapshot, path: &Path) -> io::Result<()> {
+    let directory = path.parent().filter(|it| !it.as_os_str().is_empty());
+    let beside = directory.unwrap_or(Path::new("."));
+    let mut file = tempfile::Builder::new()
+        .prefix(".meshroll-")
+        .tempfile_in(beside)?;
+    let suffix = path.extension().unwrap_or_default().to_string_lossy();
+    pack(snapshot, &suffix, &mut file)?;
+    file.as_file().sync_all()?;
+    make_readable(file.as_file())?;
+    file.persist(path)?;
+    Ok(())
+}
+
+/// A recording holds no secrets, and whoever reads the repository may read it.
+#[cfg(unix)]
+fn make_readable(file: &File) -> io::Result<()> {
+    use std::os::unix::fs::PermissionsExt as _;
+    file.set_permissions(std::fs::Permissions::from_mode(0o644))
+}
+
+#[cfg(not(unix))]
+fn make_readable(_file: &File) -> io::Result<()> {
+    Ok(())
+}
+
+fn pack(snapshot: &ClusterSnapshot, suffix: &str, sink: &mut dyn Write) -> io::Result<()> {
+    let sink = BufWriter::with_capacity(1 << 16, sink);
+    match suffix {
+        "zst" => {
+            let mut encoder = zstd::Encoder::new(sink, ZSTD_LEVEL)?;
+            snapshot::record(snapshot, &mut encoder)?;
+            encoder.finish()?.flush()
+        }
+        "gz" => {
+            let mut encoder = flate2::write::GzEncoder::new(sink, flate2::Compression::default());
+            snapshot::record(snapshot, &mut encoder)?;
+            encoder.finish()?.flush()
+        }
+        _ => snapshot::record(snapshot, sink),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::{Path, PathBuf};
+
+    use super::{open, record};
+    use crate::snapshot::{self, ClusterSnapshot, SnapshotError};
+
+    fn read(path: &Path) -> Result<ClusterSnapshot, SnapshotError> {
+        let inputs = open(&[PathBuf::from(path)])?;
+        snapshot::read(inputs).map(|(snapshot, _)| snapshot)
+    }
+
+    fn write(path: &Path, text: &str) {
+        std::fs::create_dir_all(path.parent().expect("a parent")).expect("a directory");
+        std::fs::write(path, text).expect("a file");
+    }
+
+    const POD: &str = r#"{"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "a"}}"#;
+
+    #[test]
+    fn a_recording_is_packed_as_its_name_says() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let source = directory.path().join("pod.json");
+        write(&source, POD);
+        let snapshot = read(&source).expect("a snapshot");
+        let starts: [(&str, &[u8]); 3] = [
+            ("a.json", b"{\"api"),
+            ("a.json.gz", &[0x1f, 0x8b]),
+            ("a.json.zst", &[0x28, 0xb5, 0x2f, 0xfd]),
+        ];
+        for (name, start) in starts {
+            let path = directory.path().join(name);
+            record(&snapshot, &path).expect("recorded");
+            assert!(
+                std::fs::read(&path).expect("bytes").starts_with(start),
+                "{name}"
+            );
+            assert_eq!(read(&path).expect("a snapshot"), snapshot, "{name}");
+        }
+        let gone = directory.path().join("gone").join("a.json");
+        let error = record(&snapshot, &gone).err().expect("an error");
+        assert!(
+            matches!(error, SnapshotError::Unwritable { .. }),
+            "{error:?}"
+        );
+    }
+
+    #[test]
+    fn a_directory_is_read_file_by_file() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let root = directory.path();
+        let list = |kind: &str, name: &str| {
+            let items = format!(r#"[{{"metadata": {{"name": "{name}", "namespace": "shop"}}}}]"#);
+            format!(r#"{{"kind": "{kind}List", "apiVersion": "v1", "items": {items}}}"#)
+        };
+        write(&root.join("nodes.json"), &list("Node", "node-1"));
+        write(&root.join("shop/pods.json"), &list("Pod", "cart"));
+        write(&root.join("shop/cart/logs.txt"), "no object");
+        write(&root.join(".git/pods.json"), "no object");
+        let objects =
+            "apiVersion: v1\nitems:\n- apiVersion: v1\n  kind: Pod\n  metadata:\n    name: b\n";
+        write(
+            &root.join("cluster/k8s-resources"),
+            &format!("{objects}kind: List\n"),
+        );
+        write(&root.join("cluster/secrets"), "no object");
+        let snapshot = read(root).expect("a snapshot");
+        assert_eq!(snapshot.pods.len(), 2);
+        assert_eq!(snapshot.objects.len(), 1);
+        let missing = read(&root.join("missing")).err().expect("an error");
+        assert!(matches!(missing, SnapshotError::Io { .. }), "{missing:?}");
     }
 }

@@ -6,6 +6,7 @@
 //! (`design.md` §7, `spec/yaml.md`).
 
 mod block;
+mod carry;
 mod file;
 mod flow;
 mod locate;
@@ -20,6 +21,7 @@ mod text_edit;
 #[cfg(test)]
 mod tests;
 
+pub use carry::{Carried, carry};
 pub use requests::plan_edits;
 pub use text_edit::{Replacement, TextEdit, TextEditError};
 

@@ -181,13 +181,14 @@ pub(super) fn carriers<'a>(
     kustomizations: &Kustomizations<'_>,
     settings: &Settings<'a>,
     now: Timestamp,
-) -> (Vec<Carrier<'a>>, Vec<String>) {
-    let mut unchecked = Vec::new();
+) -> (Vec<Carrier<'a>>, BTreeSet<String>) {
+    let mut unchecked = BTreeSet::new();
     let mut found: Vec<Carrier<'a>> = Vec::new();
     for (object, file) in applications(manifests, snapshot) {
         let sources = object.sources(kustomizations);
         let (blockers, unknown) = argo_cd::for_application(&object, settings, &sources, now);
-        unchecked.extend(unknown);
+        // Of what is known from Git alone nothing else is known: that is said as a whole.
+        unchecked.extend(unknown.into_iter().filter(|_| file.is_none()));
         found.push(Carrier {
             object: EngineObject::Application(object),
             sources,
@@ -197,7 +198,7 @@ pub(super) fn carriers<'a>(
     }
     for (object, file) in flux_kustomizations(manifests, snapshot) {
         let (blockers, unknown) = flux::for_kustomization(&object, snapshot);
-        unchecked.extend(unknown);
+        unchecked.extend(unknown.into_iter().filter(|_| file.is_none()));
         found.push(Carrier {
             object: EngineObject::Kustomization(object),
             sources: Vec::new(),

@@ -3,10 +3,11 @@
 //! Source: `spec/gitops.md` §1.8. Argo CD's source hydrator leaves a `hydrator.metadata` at the
 //! branch's root and in each path; other trees are named in the configuration.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
 
+use super::carrier::{Carrier, EngineObject};
 use super::path;
 use crate::manifest::ManifestSet;
 
@@ -16,6 +17,8 @@ const HYDRATOR_METADATA: &str = "hydrator.metadata";
 #[derive(Debug)]
 pub(super) struct Generated {
     hydrated: BTreeSet<String>,
+    /// Paths that an Application has hydrated, with the Application.
+    synced: BTreeMap<String, String>,
     named: GlobSet,
     globs: Vec<String>,
 }
@@ -23,7 +26,7 @@ pub(super) struct Generated {
 impl Generated {
     /// `globs` are the configuration's; one that cannot be read matches nothing, and the
     /// configuration's reader says so.
-    pub(super) fn new(manifests: &ManifestSet, globs: &[String]) -> Self {
+    pub(super) fn new(manifests: &ManifestSet, carriers: &[Carrier<'_>], globs: &[String]) -> Self {
         let mut builder = GlobSetBuilder::new();
         let mut kept = Vec::new();
         for glob in globs {
@@ -39,6 +42,7 @@ impl Generated {
                 .filter(|file| path::base_name(&file.path) == HYDRATOR_METADATA)
                 .map(|file| path::directory(&file.path).to_owned())
                 .collect(),
+            synced: carriers.iter().filter_map(synced).collect(),
             named: builder.build().unwrap_or_else(|_| GlobSet::empty()),
             globs: kept,
         }
@@ -50,6 +54,9 @@ impl Generated {
             let glob = self.globs.get(*first).map_or("", String::as_str);
             return Some(format!("the configuration names it as generated ({glob})"));
         }
+        if let Some(application) = path::ancestors(file).find_map(|above| self.synced.get(above)) {
+            return Some(format!("the source hydrator writes it for {application}"));
+        }
         let marked = path::ancestors(file).find(|above| self.hydrated.contains(*above))?;
         let at = if marked.is_empty() {
             "the root"
@@ -60,4 +67,19 @@ impl Generated {
             "Argo CD's source hydrator writes it ({HYDRATOR_METADATA} in {at})"
         ))
     }
+}
+
+/// The path that an Application's source hydrator writes. Where the dry source has the same path, on
+/// another branch, the path alone does not tell which of the two this is.
+fn synced(carrier: &Carrier<'_>) -> Option<(String, String)> {
+    let EngineObject::Application(application) = &carrier.object else {
+        return None;
+    };
+    let hydrated = application.hydrated_path()?;
+    let dry = carrier
+        .sources
+        .iter()
+        .filter_map(|source| source.path.as_deref());
+    let overlaps = |dry: &str| path::is_within(dry, &hydrated);
+    (!dry.into_iter().any(overlaps)).then(|| (hydrated, application.display()))
 }

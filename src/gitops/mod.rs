@@ -156,7 +156,7 @@ impl<'a> DeliveryMap<'a> {
             snapshot,
             policy,
             now,
-            generated: Generated::new(manifests, &policy.generated),
+            generated: Generated::new(manifests, &carriers, &policy.generated),
             releases: releases(manifests),
             settings,
             by_name: by_name(&carriers),
@@ -171,7 +171,7 @@ impl<'a> DeliveryMap<'a> {
     }
 
     /// One diagnostic for each engine of which objects are missing.
-    fn unchecked(&self, unchecked: Vec<String>) -> Vec<Diagnostic> {
+    fn unchecked(&self, unchecked: BTreeSet<String>) -> Vec<Diagnostic> {
         let mut diagnostics: Vec<Diagnostic> = unchecked
             .into_iter()
             .map(|message| Diagnostic::info(DiagnosticCode::NotChecked, message))

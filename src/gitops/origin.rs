@@ -159,7 +159,8 @@ impl<'a> DeliveryMap<'a> {
 
     /// Why a manifest that makes the object must not be edited.
     fn refusal(&self, placement: &Placement, file: &ManifestFile) -> Option<Reason> {
-        if let Some(reason) = self.generated(placement, file) {
+        let number = self.placements.root(placement)?.carrier;
+        if let Some(reason) = self.generated(number, file) {
             return Some(reason);
         }
         let repository = self.placements.root(placement)?.repository.as_deref();
@@ -183,13 +184,10 @@ impl<'a> DeliveryMap<'a> {
         Some(Reason::new(ReasonCode::SharedManifest, message))
     }
 
-    fn generated(&self, placement: &Placement, file: &ManifestFile) -> Option<Reason> {
+    /// Why a file is nobody's to edit; the carrier tells what it is made from.
+    fn generated(&self, carrier: Option<usize>, file: &ManifestFile) -> Option<Reason> {
         let by = self.generated.by(&file.path)?;
-        let number = self
-            .placements
-            .root(placement)
-            .and_then(|root| root.carrier);
-        let carrier = number.and_then(|number| self.carriers.get(number));
+        let carrier = carrier.and_then(|number| self.carriers.get(number));
         let instead = match carrier {
             Some(carrier) => format!("edit what it is made from: {}", carrier.reads()),
             None => "edit what it is made from".to_owned(),
@@ -230,7 +228,7 @@ impl<'a> DeliveryMap<'a> {
         if let Some(reason) = self.helm(member, owner, carrier) {
             return reason;
         }
-        if let Some(reason) = self.generated_copy(reference) {
+        if let Some(reason) = self.generated_copy(reference, carrier) {
             return reason;
         }
         if let Some(reason) = self.template_of(reference) {
@@ -269,36 +267,52 @@ impl<'a> DeliveryMap<'a> {
                  `{}`",
                 helm::rollout_restart(reference)
             ),
-            Owner::Application(_) => {
-                let carrier = self.carriers.get(carrier?)?;
-                let display = carrier.display();
-                let values = helm::values(keys, self.now);
-                match carrier.renders_elsewhere()? {
-                    SourceKind::Plugin => format!(
-                        "a plugin renders it for {display}: add the pod annotation to what it \
-                         reads, {}",
-                        carrier.reads()
-                    ),
-                    _ => format!(
-                        "{display} renders it with Helm from {}: add the pod annotation to its \
-                         values, in most charts `{values}`",
-                        carrier.reads()
-                    ),
-                }
-            }
+            Owner::Application(instance) => self.helm_source(member, instance, carrier)?,
             Owner::Kustomization { .. } => return None,
         };
         Some(Reason::new(ReasonCode::HelmRelease, message))
     }
 
+    /// What makes an Application's object that is in no manifest: Helm or a plugin, by its sources,
+    /// or by the labels that charts write.
+    fn helm_source(
+        &self,
+        member: &Member<'_>,
+        instance: &InstanceName,
+        carrier: Option<usize>,
+    ) -> Option<String> {
+        let carrier = carrier.and_then(|number| self.carriers.get(number));
+        let of_chart = ownership::metadata(member).is_some_and(ownership::is_of_chart);
+        let kind = match carrier.and_then(Carrier::renders_elsewhere) {
+            Some(kind) => kind,
+            None if of_chart => SourceKind::Helm,
+            None => return None,
+        };
+        let (display, from) = match carrier {
+            Some(carrier) => (carrier.display(), format!(" from {}", carrier.reads())),
+            None => (format!("Application {}", instance.display()), String::new()),
+        };
+        let values = helm::values(&self.policy.annotations, self.now);
+        Some(if kind == SourceKind::Plugin {
+            format!(
+                "a plugin renders it for {display}{from}: add the pod annotation to what it reads"
+            )
+        } else {
+            format!(
+                "{display} renders it with Helm{from}: add the pod annotation to its values, in \
+                 most charts `{values}`"
+            )
+        })
+    }
+
     /// A generated copy of the object: the reason to give when what it is made from is not here.
-    fn generated_copy(&self, reference: &ObjectRef) -> Option<Reason> {
+    fn generated_copy(&self, reference: &ObjectRef, carrier: Option<usize>) -> Option<Reason> {
         self.placements
             .named(reference)
             .filter(|placement| placement.namespace == reference.namespace)
             .find_map(|placement| {
                 let file = self.manifests.files.get(placement.file)?;
-                self.generated(placement, file)
+                self.generated(carrier, file)
             })
     }
 

@@ -83,8 +83,89 @@ pub(super) fn files_within<'m>(
 /// Whether a glob matches a text: `*` stands for anything, `/` included. One that cannot be read
 /// matches nothing.
 pub(super) fn glob_matches(glob: &str, text: &str) -> bool {
+    if !glob.contains(['[', '{', '\\']) {
+        return wildcard_matches(glob.as_bytes(), text.as_bytes());
+    }
     globset::GlobBuilder::new(glob)
         .literal_separator(false)
         .build()
         .is_ok_and(|glob| glob.compile_matcher().is_match(text))
+}
+
+/// A glob of `*` and `?` alone, which is nearly every one, without building a matcher.
+fn wildcard_matches(glob: &[u8], text: &[u8]) -> bool {
+    let (mut at, mut position) = (0, 0);
+    // Where the last star stands, and what it has taken so far.
+    let mut star: Option<(usize, usize)> = None;
+    while position < text.len() {
+        let wanted = glob.get(at);
+        if wanted == Some(&b'*') {
+            star = Some((at, position));
+            at += 1;
+        } else if wanted.is_some_and(|byte| *byte == b'?' || Some(byte) == text.get(position)) {
+            at += 1;
+            position += 1;
+        } else if let Some((of_star, taken)) = star {
+            star = Some((of_star, taken + 1));
+            at = of_star + 1;
+            position = taken + 1;
+        } else {
+            return false;
+        }
+    }
+    glob.get(at..)
+        .is_some_and(|rest| rest.iter().all(|byte| *byte == b'*'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{ancestors, bounds, glob_matches, is_within, resolve};
+
+    #[test]
+    fn paths_are_resolved_and_never_leave_the_repository() {
+        let check = |directory: &str, written: &str, expected: Option<&str>| {
+            assert_eq!(
+                resolve(directory, written).as_deref(),
+                expected,
+                "{written}"
+            );
+        };
+        check("", "./apps/", Some("apps"));
+        check("", ".", Some(""));
+        check("a/b", "../c/./d.yaml", Some("a/c/d.yaml"));
+        check("a", "/b", Some("b"));
+        check("a", "../..", None);
+    }
+
+    #[test]
+    fn a_directory_is_no_prefix_of_its_namesake() {
+        assert!(is_within("a/b", "a") && is_within("a", "a") && is_within("a", ""));
+        assert!(!is_within("ab", "a"));
+        let (first, end) = bounds("a");
+        let holds = |path: &str| (first.as_str()..end.as_str()).contains(&path);
+        assert!(holds("a/b") && !holds("a-b") && !holds("a.yaml") && !holds("ab"));
+        assert_eq!(
+            ancestors("a/b/c.yaml").collect::<Vec<_>>(),
+            ["a/b", "a", ""]
+        );
+        assert_eq!(ancestors("c.yaml").collect::<Vec<_>>(), [""]);
+    }
+
+    #[test]
+    fn globs_cross_directories() {
+        let check = |glob: &str, text: &str, expected: bool| {
+            assert_eq!(glob_matches(glob, text), expected, "{glob} {text}");
+        };
+        check("*", "", true);
+        check("", "", true);
+        check("", "a", false);
+        check("a*c", "a/b/c", true);
+        check("a*c", "a/b/cd", false);
+        check("*a*b*", "xxaxxbx", true);
+        check("a?c", "abc", true);
+        check("a?", "a", false);
+        check("{a,b}*", "b/c", true);
+        check("[a", "[a", false);
+        check("shop-*", "shop", false);
+    }
 }

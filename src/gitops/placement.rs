@@ -53,6 +53,8 @@ pub(super) struct Placements {
     all: Vec<Placement>,
     by_identity: HashMap<(String, String, String), Vec<usize>>,
     by_object: HashMap<(usize, usize), Vec<usize>>,
+    /// Those whose name or namespace is still a template.
+    templated: Vec<usize>,
 }
 
 impl Placements {
@@ -78,10 +80,14 @@ impl Placements {
                 .or_default()
                 .push(index);
             let fallback = namespace.unwrap_or(DEFAULT_NAMESPACE);
+            let namespace = item.namespace.unwrap_or_else(|| fallback.to_owned());
+            if is_template(&item.name) || is_template(&namespace) {
+                self.templated.push(index);
+            }
             self.all.push(Placement {
                 file: item.file,
                 object: item.object,
-                namespace: item.namespace.unwrap_or_else(|| fallback.to_owned()),
+                namespace,
                 name: item.name,
                 transformed: item.transformed,
                 listed: item.listed,
@@ -143,9 +149,8 @@ impl Placements {
 
     /// Placements whose name or namespace is still a template.
     pub(super) fn templated(&self) -> impl Iterator<Item = &Placement> {
-        self.all
-            .iter()
-            .filter(|placement| is_template(&placement.name) || is_template(&placement.namespace))
+        let found = self.templated.iter();
+        found.filter_map(|index| self.all.get(*index))
     }
 }
 
@@ -205,7 +210,8 @@ pub(super) fn add_implicit(
     }
     let mut plain: BTreeMap<(String, bool), Vec<Item>> = BTreeMap::new();
     for (index, file) in manifests.files.iter().enumerate() {
-        if is_kustomization(&file.path) || kustomizations.lists(index) {
+        let is_patch = kustomizations.is_patch(index);
+        if is_patch || is_kustomization(&file.path) || kustomizations.lists(index) {
             continue;
         }
         let certain = kustomizations.above(&file.path).is_none();

@@ -52,7 +52,7 @@ fn is_range(text: &str) -> bool {
     let is_number = |part: &&str| part.trim_start_matches('v').parse::<u64>().is_ok();
     let wild = parts.len() > 1
         && parts.iter().any(is_wild)
-        && parts.iter().all(|part| is_wild(&part) || is_number(&part));
+        && parts.iter().all(|part| is_wild(part) || is_number(part));
     starts || wild
 }
 

@@ -23,6 +23,12 @@ impl StringMap {
     pub fn new() -> Self {
         Self::default()
     }
+
+    /// Whether there are copies of it, or it is empty and needs no memory anyway.
+    #[must_use]
+    pub fn is_shared(&self) -> bool {
+        self.0.as_ref().is_none_or(|map| Arc::strong_count(map) > 1)
+    }
 }
 
 impl Deref for StringMap {

@@ -64,7 +64,11 @@ pub(crate) fn config(
     let Some(template) = shaping.main else {
         return BTreeMap::new();
     };
-    let mut config = proxy_config::rendered(effective, configuration.version.minor);
+    let mut config = if template.renders_config {
+        proxy_config::rendered(effective, configuration.version.minor)
+    } else {
+        Fields::new()
+    };
     if shaping.kind != ProxyKind::Gateway {
         remove_trusted_proxies(&mut config);
     }

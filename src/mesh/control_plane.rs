@@ -154,7 +154,7 @@ pub(crate) fn control_plane(snapshot: &ClusterSnapshot, istiod: &LiveWorkload) -
         .filter(|revision| !revision.is_empty())
         .unwrap_or("default")
         .to_owned();
-    let version = istiod_version(istiod);
+    let version = istiod_version(istiod).or_else(|| version_of_sail(snapshot, istiod, &revision));
     let shared = variable("SHARED_MESH_CONFIG");
     let configuration = configuration(
         snapshot,
@@ -208,12 +208,36 @@ fn variables(istiod: &LiveWorkload) -> BTreeMap<String, Option<String>> {
         .collect()
 }
 
-/// istiod's version: its chart's label, the installer's annotation, its image's tag (§5.2).
+/// istiod's version: the label of its chart or of its installer, then its image's tag (§5.2).
 fn istiod_version(istiod: &LiveWorkload) -> Option<Version> {
     labelled_version(&istiod.metadata.labels).or_else(|| {
         let image = super::settling::istiod_image(istiod)?;
         super::image::ImageName::parse(image).version()
     })
+}
+
+/// The version that the Sail operator installed, where images are digests and labels are not there
+/// (§5.3).
+fn version_of_sail(
+    snapshot: &ClusterSnapshot,
+    istiod: &LiveWorkload,
+    revision: &str,
+) -> Option<Version> {
+    let mut objects = snapshot.objects_of("sailoperator.io", "IstioRevision");
+    let object = objects.find(|object| {
+        let text = |pointer: &str| object.body.pointer(pointer).and_then(Value::as_str);
+        let name = match text("/spec/values/revision") {
+            Some("") => "default",
+            Some(name) => name,
+            None => object.reference.name.as_str(),
+        };
+        name == revision && text("/spec/namespace") == Some(istiod.reference.namespace.as_str())
+    })?;
+    let version = object
+        .body
+        .pointer("/spec/version")
+        .and_then(Value::as_str)?;
+    Version::of_istio(version)
 }
 
 /// The Istio version that the labels of a chart's object tell.

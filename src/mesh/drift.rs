@@ -1,6 +1,7 @@
 //! `Drift`: where a pod's sidecar differs from the expected one, class by class
 //! (`design.md` §4 and §10).
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
@@ -127,18 +128,22 @@ fn config(expected: &ExpectedSidecar, observed: &ObservedSidecar) -> Option<Drif
     if is_limited(expected, DriftClass::Config) || observed.unreadable.is_some() {
         return None;
     }
-    let mut had = observed.config.clone();
-    if expected.kind != ProxyKind::Gateway {
-        remove_trusted_proxies(&mut had);
+    let mut had = Cow::Borrowed(&observed.config);
+    if expected.kind != ProxyKind::Gateway && had.contains_key("gatewayTopology") {
+        remove_trusted_proxies(had.to_mut());
     }
-    // Ports are known of pods with an init container alone.
-    let is_port = |name: &str| name.ends_with("ListenPort");
-    let has_init = expected.init.is_some() && observed.init.is_some();
+    if *had == expected.config {
+        return None;
+    }
     let names: BTreeSet<&String> = had.keys().chain(expected.config.keys()).collect();
     let differing: Vec<&String> = names
         .into_iter()
-        .filter(|name| has_init || !is_port(name))
-        .filter(|name| had.get(*name) != expected.config.get(*name))
+        .filter(|name| {
+            let (had, wanted) = (had.get(*name), expected.config.get(*name));
+            // Ports are known only of an init container whose arguments are Istio's.
+            let is_known = !name.ends_with("ListenPort") || (had.is_some() && wanted.is_some());
+            is_known && had != wanted
+        })
         .collect();
     if differing.is_empty() {
         return None;

@@ -12,6 +12,7 @@ use sha2::{Digest as _, Sha256};
 use super::Stamp;
 use super::expected::ExpectedSidecar;
 use super::image::ImageName;
+use super::version::split_variant;
 use crate::config::DriftClass;
 
 /// The definition of the fingerprint that this version writes.
@@ -35,13 +36,14 @@ impl ExpectedSidecar {
         }
     }
 
-    /// What the fingerprint covers: presence and template names always, the rest by class.
+    /// What the fingerprint covers, class by class.
     fn essence(&self, restart_on: &BTreeSet<DriftClass>) -> Value {
         let mut essence = Map::new();
-        essence.insert("templates".to_owned(), json!(self.templates));
         for class in restart_on {
             match class {
-                DriftClass::Presence => {}
+                DriftClass::Presence => {
+                    essence.insert("templates".to_owned(), json!(self.templates));
+                }
                 DriftClass::Revision => {
                     essence.insert("revision".to_owned(), json!(self.revision));
                 }
@@ -86,13 +88,10 @@ impl ExpectedSidecar {
     }
 }
 
-/// Version and digest; the whole tag where it tells no version.
+/// The tag without its build variant, and the digest.
 fn version_of(image: &ImageName) -> Value {
-    let version = image.version().map(|version| version.to_string());
-    json!({
-        "version": version.or_else(|| image.tag.clone()),
-        "digest": image.digest,
-    })
+    let tag = image.tag.as_deref().map(|tag| split_variant(tag).0);
+    json!({"tag": tag, "digest": image.digest})
 }
 
 /// JSON with sorted keys and no white space.
@@ -134,3 +133,7 @@ fn write_canonical(value: &Value, text: &mut String) {
         scalar => text.push_str(&scalar.to_string()),
     }
 }
+
+#[cfg(test)]
+#[path = "fingerprint_tests.rs"]
+mod tests;

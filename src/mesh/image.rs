@@ -81,6 +81,9 @@ fn written_out(path: Option<&str>) -> String {
 /// How two proxy images differ, class by class; nothing where they are the same image.
 #[must_use]
 pub(crate) fn image_drifts(observed: &str, expected: &str) -> Vec<Drift> {
+    if observed == expected {
+        return Vec::new();
+    }
     let (old, new) = (ImageName::parse(observed), ImageName::parse(expected));
     if old == new {
         return Vec::new();

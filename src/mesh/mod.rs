@@ -26,12 +26,14 @@ mod resolution;
 mod resources;
 mod selector;
 mod settling;
+mod skew;
 mod stamp;
 mod template;
 #[cfg(test)]
 mod testing;
 #[cfg(test)]
 mod tests;
+mod usage;
 mod version;
 mod witness;
 
@@ -45,7 +47,11 @@ pub use image::ImageName;
 pub use injector::Match;
 pub use observed::{Observation, ObservedSidecar, holds_a_sidecar, observe, observe_in};
 pub use resolution::{Called, Explanation};
+pub(crate) use resources::nano;
+pub(crate) use selector::LabelSelector;
+pub use skew::{Skew, Support};
 pub use stamp::{Stamp, StampParseError};
+pub use usage::Usage;
 pub use version::Version;
 
 use crate::config::DriftClass;

@@ -224,7 +224,7 @@ fn canonical(name: &str, value: &Value, depth: usize) -> Value {
             Ok(number) => Value::from(number),
             Err(_) => value.clone(),
         },
-        Value::String(text) if is_duration(name) => match seconds(text) {
+        Value::String(text) if names_a_duration(name) => match seconds(text) {
             Some(seconds) => Value::from(seconds),
             None => value.clone(),
         },
@@ -242,11 +242,16 @@ fn whole(number: &serde_json::Number) -> Value {
     }
 }
 
-fn is_duration(name: &str) -> bool {
+fn names_a_duration(name: &str) -> bool {
     ["Duration", "Delay", "Interval", "Timeout"]
         .iter()
         .any(|suffix| name.ends_with(suffix))
         || matches!(name, "interval" | "time" | "timeout")
+}
+
+/// Whether the text is a Go duration.
+pub(crate) fn is_duration(text: &str) -> bool {
+    !text.is_empty() && seconds(text).is_some()
 }
 
 /// A Go duration (`1m0s`, `1.5s`) as protobuf's JSON writes it: seconds with `s`.

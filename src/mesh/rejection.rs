@@ -3,7 +3,10 @@
 
 use std::net::IpAddr;
 
+use serde_json::{Map, Value};
+
 use super::prometheus::{Scrape, go_bool, is_on};
+use super::proxy_config::is_duration;
 use super::resources::{ANNOTATIONS, is_quantity};
 use super::version::Version;
 use crate::manifest::StringMap;
@@ -121,15 +124,36 @@ pub(crate) fn rejection(
 ///
 /// # Errors
 ///
-/// In words, when it is none.
-pub(crate) fn proxy_config(
-    text: &str,
-) -> Result<serde_json::Map<String, serde_json::Value>, String> {
-    match serde_yaml::from_str(text) {
-        Ok(serde_json::Value::Object(fields)) => Ok(fields),
-        Ok(serde_json::Value::Null) => Ok(serde_json::Map::new()),
-        Ok(_) => Err("is not a mapping".to_owned()),
-        Err(error) => Err(format!("is not YAML: {error}")),
+/// In words, when it is none, or when a field has a value that istiod cannot take.
+pub(crate) fn proxy_config(text: &str) -> Result<Map<String, Value>, String> {
+    let fields = match serde_yaml::from_str(text) {
+        Ok(Value::Object(fields)) => fields,
+        Ok(Value::Null) => return Ok(Map::new()),
+        Ok(_) => return Err("is not a mapping".to_owned()),
+        Err(error) => return Err(format!("is not YAML: {error}")),
+    };
+    let bad = fields
+        .iter()
+        .find(|(name, value)| !value.is_null() && !has_its_type(name, value));
+    match bad {
+        Some((name, value)) => Err(format!("sets {name} to {value}, which it cannot be")),
+        None => Ok(fields),
+    }
+}
+
+/// Whether the fields whose types are told apart easily have them.
+fn has_its_type(name: &str, value: &Value) -> bool {
+    match name {
+        "concurrency" | "proxyAdminPort" | "statNameLength" | "statusPort" => {
+            value.as_u64().is_some() || value.as_str().is_some_and(is_count)
+        }
+        "holdApplicationUntilProxyStarts" => value.is_boolean(),
+        "tracing" | "gatewayTopology" | "proxyMetadata" | "image" | "proxyStatsMatcher"
+        | "proxyHeaders" | "runtimeValues" => value.is_object(),
+        "drainDuration" | "terminationDrainDuration" | "parentShutdownDuration" => {
+            value.as_str().is_some_and(is_duration)
+        }
+        _ => true,
     }
 }
 

@@ -13,6 +13,7 @@ use super::injector::{Injector, Match, REVISION, injectors};
 use super::native::{Nodes, kubelet_minor};
 use super::proxy_config_resource::proxy_config_resources;
 use super::settling::settling;
+use super::template::PROXY;
 use super::witness::witnessed;
 use super::{Absence, Expectation, Mesh, Revision};
 use crate::diagnostic::{Diagnostic, DiagnosticCode};
@@ -21,7 +22,7 @@ use crate::reason::{Reason, ReasonCode};
 use crate::snapshot::ClusterSnapshot;
 
 /// The label that switches injection on for a namespace.
-const INJECTION: &str = "istio-injection";
+pub(crate) const INJECTION: &str = "istio-injection";
 /// The label that every live namespace has and that no manifest has.
 const NAMESPACE_NAME: &str = "kubernetes.io/metadata.name";
 
@@ -284,7 +285,7 @@ impl Mesh {
             (None, Some((injector, Ok(plane)))) => {
                 self.injected(injector, *plane, &fold.injecting, &subject)
             }
-            (None, _) => self.not_injected(&fold.webhooks, &subject),
+            (None, _) => without_injection(&subject, self.not_injected(&fold.webhooks, &subject)),
         };
         let mut explanation = explanation(subject, fold.webhooks, expectation);
         if let Some((injector, plane)) = winner {
@@ -520,6 +521,26 @@ impl Mesh {
     pub fn serves(&self, revision: &str) -> bool {
         let mut injectors = self.injectors.iter();
         injectors.any(|(injector, _)| injector.serves().any(|served| served == revision))
+    }
+}
+
+/// A container with the image `auto` cannot start without injection: that is worse than a sidecar
+/// lost (`spec/istio.md` §6). A revision that nobody serves says so by itself.
+fn without_injection(subject: &Subject<'_>, expectation: Expectation) -> Expectation {
+    let proxy = subject.template.spec.container(PROXY);
+    let is_auto = proxy.is_some_and(|(proxy, _)| proxy.image.as_deref() == Some("auto"));
+    match expectation {
+        Expectation::None {
+            why,
+            unserved: None,
+            ..
+        } if is_auto => Expectation::Rejected(Reason::new(
+            ReasonCode::WouldBeRejected,
+            format!(
+                "image auto of container {PROXY} cannot be pulled unless an injector replaces it: {why}"
+            ),
+        )),
+        other => other,
     }
 }
 

@@ -76,7 +76,7 @@ pub(crate) fn is_quantity(text: &str) -> bool {
 }
 
 /// The value in nano-units, rounded up as Kubernetes does.
-fn nano(text: &str) -> Option<i128> {
+pub(crate) fn nano(text: &str) -> Option<i128> {
     let (negative, text) = match text.as_bytes().first()? {
         b'-' => (true, text.get(1..)?),
         b'+' => (false, text.get(1..)?),

@@ -29,6 +29,8 @@ pub(crate) struct Template {
     pub(crate) cni: Option<CniKey>,
     /// Whether it renders `values.global.proxy.resources` and the annotations that replace them.
     pub(crate) renders_resources: bool,
+    /// Whether it renders `PROXY_CONFIG`.
+    pub(crate) renders_config: bool,
     /// Which of the environment variables that meshroll compares it sets.
     pub(crate) variables: Vec<&'static str>,
     /// Whether it passes the listener ports to the init container.
@@ -106,6 +108,7 @@ impl Template {
                 has(".Values.istio_cni.enabled").then_some(CniKey::Top)
             },
             renders_resources: has(".Values.global.proxy.resources"),
+            renders_config: has("name: PROXY_CONFIG"),
             variables: VARIABLES
                 .into_iter()
                 .filter(|name| has(&format!("name: {name}")))

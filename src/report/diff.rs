@@ -42,7 +42,7 @@ fn file(manifests: &ManifestSet, edit: &FileEdit, color: bool) -> Option<String>
 
 /// The name as git writes it: quoted, with octal escapes, where it holds anything unusual.
 fn name(prefix: &str, path: &str) -> String {
-    let unusual = |byte: u8| byte < 0x20 || byte >= 0x7f || byte == b'"' || byte == b'\\';
+    let unusual = |byte: u8| !(0x20..0x7f).contains(&byte) || byte == b'"' || byte == b'\\';
     let path = format!("{prefix}{path}");
     if !path.bytes().any(unusual) {
         return path;

@@ -13,10 +13,10 @@ mod table;
 use jiff::Timestamp;
 
 pub use escape::{for_terminal, for_workflow_command};
-pub use explain::code as explain_code;
+pub use explain::{code as explain_code, workload as explain_workload};
 
 use crate::diagnostic::Diagnostic;
-use crate::edit::FileEdit;
+use crate::edit::{Carried, FileEdit};
 use crate::manifest::ManifestSet;
 use crate::mesh::Mesh;
 use crate::wave::RestartPlan;
@@ -104,6 +104,28 @@ pub fn render(report: Report<'_>, format: Format) -> String {
         Format::Diff => diff::render(report.manifests, report.edits, report.color),
         Format::Markdown => markdown::render(report),
     }
+}
+
+/// What was carried, one workload a line, then the count.
+#[must_use]
+pub fn carried(carried: &Carried) -> String {
+    let mut text = String::new();
+    for edit in &carried.edits {
+        for object in &edit.objects {
+            let line = format!("{} ({}:{})", object.reference, edit.path, object.line);
+            text.push_str(&format!("{}\n", for_terminal(&line)));
+        }
+    }
+    let workloads: usize = carried.edits.iter().map(|edit| edit.objects.len()).sum();
+    let refused = match carried.refusals.len() {
+        0 => String::new(),
+        refused => format!(", {refused} refused"),
+    };
+    text.push_str(&format!(
+        "{workloads} carried{refused}, {} gone\n",
+        carried.gone.len()
+    ));
+    text
 }
 
 fn names(report: Report<'_>) -> String {

@@ -162,12 +162,11 @@ impl<'a> Index<'a> {
         let Some(owner) = live.metadata.controller() else {
             return Owner::Top;
         };
-        let above = match (kind, kind_of(owner)) {
-            (WorkloadKind::Job, above @ WorkloadKind::CronJob)
-            | (WorkloadKind::ReplicationController, above @ WorkloadKind::DeploymentConfig) => {
-                above
-            }
-            _ => return Owner::Top,
+        let ((WorkloadKind::Job, above @ WorkloadKind::CronJob)
+        | (WorkloadKind::ReplicationController, above @ WorkloadKind::DeploymentConfig)) =
+            (kind, kind_of(owner))
+        else {
+            return Owner::Top;
         };
         self.workload(above, namespace, &owner.name)
             .map_or(Owner::Top, Owner::Live)

@@ -11,6 +11,7 @@ mod gateway;
 mod kind;
 mod members;
 mod progress;
+mod quota;
 mod remedy;
 mod risk;
 #[cfg(test)]
@@ -37,6 +38,7 @@ codes! {
         Recreate = "recreate": "The Recreate strategy stops every old pod before the first new one starts.",
         NoReadinessProbe = "no-readiness-probe": "Without a readiness probe a pod counts as ready as soon as it starts, so the rollout does not wait for it.",
         BudgetNotHonored = "budget-not-honored": "A PodDisruptionBudget does not limit a rolling update, and this one takes more pods away than the budget allows.",
+        BudgetBlocks = "budget-blocks": "An Argo Rollout restarts by eviction, and a PodDisruptionBudget lets no pod go: the restart does not get on until it does.",
         ReplicasInGit = "replicas-in-git": "A HorizontalPodAutoscaler scales the workload and Git sets its replicas: the delivery may scale it back.",
         VolumeWithSurge = "volume-with-surge": "A ReadWriteOnce volume may keep a surge pod from starting on another node.",
         RestartPolicyNever = "restart-policy-never": "With restartPolicy Never a native sidecar that fails is not restarted (istio#49210).",

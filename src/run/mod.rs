@@ -2,26 +2,32 @@
 //!
 //! Read everything, then compute, then write.
 
+mod carry;
+mod narration;
+mod record;
 mod selection;
+mod source;
 mod world;
 mod write;
 
 use crate::cli::{
     ApplyArgs, Cli, Command, Destination, ExplainArgs, InputArgs, Output, OutputArgs, PlanArgs,
 };
-use crate::decision::{self, Decision, Inputs};
-use crate::diagnostic::{Diagnostic, Severity};
+use crate::decision::{self, Decision};
+use crate::diagnostic::Diagnostic;
 use crate::edge::files;
 use crate::edge::terminal::{self, ColorChoice};
 use crate::edit::{self, FileEdit};
 use crate::error::{self, ErrorKind, RunError};
 use crate::gitops::DeliveryMap;
 use crate::reason::Verdict;
-use crate::report::{self, Report, SnapshotSummary, Written, for_terminal};
+use crate::report::{self, Report, SnapshotSummary, Written};
 use crate::rollout;
 use crate::wave::{self, RestartPlan};
 use selection::Selection;
 use world::{ReadFrom, World};
+
+pub use narration::error as narrate_error;
 
 /// Runs the command line and returns the exit code.
 ///
@@ -33,23 +39,17 @@ pub fn run(cli: &Cli) -> Result<u8, RunError> {
     match &cli.command {
         Command::Plan(args) => plan(cli, args),
         Command::Apply(args) => apply(cli, args),
-        Command::Explain(args) => explain(args),
-    }
-}
-
-/// Prints the error that ends a run: what happened, then what to do.
-pub fn narrate_error(error: &RunError) {
-    terminal::narrate(&format!("meshroll: {}", for_terminal(&error.to_string())));
-    for hint in &error.hints {
-        terminal::narrate(&format!("  hint: {}", for_terminal(hint)));
+        Command::Snapshot(args) => record::record(cli, args),
+        Command::Explain(args) => explain(cli, args),
+        Command::Carry(args) => carry::carry(cli, args),
     }
 }
 
 fn plan(cli: &Cli, args: &PlanArgs) -> Result<u8, RunError> {
-    let world = World::read(&args.input, ReadFrom::WorkTree)?;
+    let world = World::read(cli, &args.input, ReadFrom::WorkTree)?;
     let (deliveries, found) = world.deliveries();
     let planned = Planned::new(&world, &deliveries, found, &args.input)?;
-    planned.narrate(cli);
+    narration::diagnostics(cli, &planned.diagnostics);
     planned.print(&args.output, cli.color, None)?;
     Ok(planned.exit_code(&args.output))
 }
@@ -64,38 +64,66 @@ fn apply(cli: &Cli, args: &ApplyArgs) -> Result<u8, RunError> {
         Destination::Worktree => ReadFrom::WorkTree,
         Destination::Branch => ReadFrom::Commit,
     };
-    let world = World::read(&args.input, read_from)?;
+    let world = World::read(cli, &args.input, read_from)?;
     let (deliveries, found) = world.deliveries();
     let planned = Planned::new(&world, &deliveries, found, &args.input)?;
-    planned.narrate(cli);
+    narration::diagnostics(cli, &planned.diagnostics);
+    let age = record::age(&world.snapshot, args.max_snapshot_age);
+    narration::diagnostics(cli, age.as_slice());
     if let Some(why) = planned.plan.brake().filter(|_| !args.allow_large) {
         return Err(RunError::new(ErrorKind::Input, why)
             .hint("look at `meshroll plan`; if it is right, apply with --allow-large"));
     }
     let written = match args.to {
         _ if planned.edits.is_empty() => Written::Nothing,
-        Destination::Worktree => write::to_work_tree(&world, &planned.edits)?,
-        Destination::Branch => {
-            write::to_branch(&world, &planned.plan, &planned.edits, &args.input.cluster)?
+        Destination::Worktree => {
+            write::to_work_tree(world.root.as_deref(), &world.manifests, &planned.edits)?
         }
+        Destination::Branch => write::to_branch(
+            &world,
+            &planned.plan,
+            &planned.edits,
+            &args.input.repository.cluster,
+        )?,
     };
     planned.print(&args.output, cli.color, Some(&written))?;
     Ok(planned.exit_code(&args.output))
 }
 
-fn explain(args: &ExplainArgs) -> Result<u8, RunError> {
-    let unknown = || {
-        RunError::new(
-            ErrorKind::Usage,
-            format!(
-                "`{}` is neither a code nor NAMESPACE/KIND/NAME",
-                args.subject
-            ),
-        )
+fn explain(cli: &Cli, args: &ExplainArgs) -> Result<u8, RunError> {
+    let text = match report::explain_code(&args.subject) {
+        Some(text) => text,
+        None => explain_workload(cli, args)?,
     };
-    let text = report::explain_code(&args.subject).ok_or_else(unknown)?;
-    print(text.as_bytes())?;
+    narration::answer(&text)?;
     Ok(error::DONE)
+}
+
+fn explain_workload(cli: &Cli, args: &ExplainArgs) -> Result<String, RunError> {
+    let parts: Vec<&str> = args.subject.split('/').collect();
+    let [namespace, kind, name] = parts.as_slice() else {
+        let message = format!(
+            "`{}` is neither a code nor NAMESPACE/KIND/NAME",
+            args.subject
+        );
+        return Err(RunError::new(ErrorKind::Usage, message));
+    };
+    let world = World::read(cli, &args.input, ReadFrom::WorkTree)?;
+    let (deliveries, _) = world.deliveries();
+    let members = rollout::members(&world.snapshot);
+    let is_meant = |member: &&rollout::Member<'_>| {
+        let reference = &member.reference;
+        reference.namespace == *namespace
+            && reference.kind.eq_ignore_ascii_case(kind)
+            && reference.name == *name
+    };
+    let member = members.iter().find(is_meant).ok_or_else(|| {
+        let message = format!("the snapshot holds no {kind} {name} in the namespace {namespace}");
+        RunError::new(ErrorKind::Input, message)
+    })?;
+    let inputs = world.inputs(&deliveries, args.input.retry);
+    let (decision, explanation) = decision::explain(inputs, member);
+    Ok(report::explain_workload(&decision, explanation.as_ref()))
 }
 
 /// A plan with its edits and everything that was said of the input on the way.
@@ -114,15 +142,7 @@ impl<'a> Planned<'a> {
         mut found: Vec<Diagnostic>,
         args: &'a InputArgs,
     ) -> Result<Self, RunError> {
-        let inputs = Inputs {
-            policy: &world.policy,
-            snapshot: &world.snapshot,
-            gaps: &world.gaps,
-            mesh: &world.mesh,
-            deliveries,
-            now: world.now,
-            retry: args.retry,
-        };
+        let inputs = world.inputs(deliveries, args.retry);
         let selection = Selection::new(args)?;
         let members = rollout::members(&world.snapshot);
         let members: Vec<_> = members
@@ -143,25 +163,8 @@ impl<'a> Planned<'a> {
             plan,
             edits,
             diagnostics,
-            cluster: &args.cluster,
+            cluster: &args.repository.cluster,
         })
-    }
-
-    /// Says on standard error what was wrong with the input: errors and warnings, and with `-v`
-    /// what is worth knowing.
-    fn narrate(&self, cli: &Cli) {
-        let least = match (cli.quiet, cli.verbose) {
-            (true, _) => Severity::Error,
-            (false, 0) => Severity::Warning,
-            (false, _) => Severity::Info,
-        };
-        for diagnostic in self
-            .diagnostics
-            .iter()
-            .filter(|diagnostic| diagnostic.severity <= least)
-        {
-            narrate_diagnostic(diagnostic);
-        }
     }
 
     fn print(
@@ -189,7 +192,7 @@ impl<'a> Planned<'a> {
             let text = report::render(report, *format);
             match file {
                 Some(file) => files::write(file, text.as_bytes())?,
-                None => print(text.as_bytes())?,
+                None => narration::answer(&text)?,
             }
         }
         Ok(())
@@ -223,33 +226,4 @@ impl<'a> Planned<'a> {
             error::DONE
         }
     }
-}
-
-fn narrate_diagnostic(diagnostic: &Diagnostic) {
-    let place = diagnostic
-        .location
-        .as_ref()
-        .map(|location| format!("{location}: "))
-        .unwrap_or_default();
-    let Diagnostic {
-        severity,
-        code,
-        message,
-        ..
-    } = diagnostic;
-    let line = format!("{place}{}[{code}]: {message}", severity.as_str());
-    terminal::narrate(&for_terminal(&line));
-    if let Some(hint) = &diagnostic.hint {
-        terminal::narrate(&format!("  hint: {}", for_terminal(hint)));
-    }
-}
-
-fn print(bytes: &[u8]) -> Result<(), RunError> {
-    terminal::answer(bytes).map_err(|source| {
-        files::FilesError::Write {
-            path: "standard output".into(),
-            source,
-        }
-        .into()
-    })
 }

@@ -1,6 +1,7 @@
 //! Writing a plan: into the work tree, or as a commit on a branch of its own.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use super::World;
 use crate::decision::Marks;
@@ -8,7 +9,7 @@ use crate::edge::files;
 use crate::edge::git::{NewCommit, OwnBranch};
 use crate::edit::FileEdit;
 use crate::error::{ErrorKind, RunError};
-use crate::manifest::{self, ManifestFile, RawFile, Screen};
+use crate::manifest::{self, ManifestFile, ManifestSet, RawFile, Screen};
 use crate::publish;
 use crate::report::Written;
 use crate::wave::{self, RestartPlan};
@@ -19,14 +20,18 @@ use crate::wave::{self, RestartPlan};
 ///
 /// When a file cannot be written: the error says which files have the new bytes; every other file is
 /// as it was.
-pub(super) fn to_work_tree(world: &World, edits: &[FileEdit]) -> Result<Written, RunError> {
-    let Some(root) = &world.root else {
+pub(super) fn to_work_tree(
+    root: Option<&Path>,
+    manifests: &ManifestSet,
+    edits: &[FileEdit],
+) -> Result<Written, RunError> {
+    let Some(root) = root else {
         return Err(
             RunError::new(ErrorKind::Input, "a bare repository has no work tree")
                 .hint("use --to branch"),
         );
     };
-    let contents = new_contents(world, edits)?;
+    let contents = new_contents(manifests, edits)?;
     let mut done: Vec<&str> = Vec::new();
     for (file, new) in &contents {
         if let Err(error) = files::replace(root, &file.path, &file.bytes, new) {
@@ -62,17 +67,17 @@ pub(super) fn to_branch(
     let existing = world
         .repository
         .own_branch(&branch, base, publish::is_ours)?;
-    if let Some(existing) = &existing {
-        if keeps(world, edits, existing)? {
-            let commit = existing.tip.to_string();
-            return Ok(Written::Branch {
-                branch,
-                commit,
-                changed: false,
-            });
-        }
+    if let Some(existing) = &existing
+        && keeps(world, edits, existing)?
+    {
+        let commit = existing.tip.to_string();
+        return Ok(Written::Branch {
+            branch,
+            commit,
+            changed: false,
+        });
     }
-    let files: Vec<(String, Vec<u8>)> = new_contents(world, edits)?
+    let files: Vec<(String, Vec<u8>)> = new_contents(&world.manifests, edits)?
         .into_iter()
         .map(|(file, new)| (file.path.clone(), new))
         .collect();
@@ -96,11 +101,10 @@ pub(super) fn to_branch(
 
 /// The new bytes of every edited file.
 fn new_contents<'a>(
-    world: &'a World,
+    manifests: &'a ManifestSet,
     edits: &[FileEdit],
 ) -> Result<Vec<(&'a ManifestFile, Vec<u8>)>, RunError> {
-    let by_path: BTreeMap<&str, &ManifestFile> = world
-        .manifests
+    let by_path: BTreeMap<&str, &ManifestFile> = manifests
         .files
         .iter()
         .map(|file| (file.path.as_str(), file))
@@ -130,7 +134,7 @@ fn keeps(world: &World, edits: &[FileEdit], existing: &OwnBranch) -> Result<bool
     if !changed.iter().eq(edits.iter().map(|edit| &edit.path)) {
         return Ok(false);
     }
-    for (file, new) in new_contents(world, edits)? {
+    for (file, new) in new_contents(&world.manifests, edits)? {
         let before = world.repository.file(existing.base, &file.path)?;
         let after = world.repository.file(existing.tip, &file.path)?;
         let (Some(before), Some(after)) = (before, after) else {

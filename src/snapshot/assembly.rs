@@ -9,15 +9,15 @@ use jiff::Timestamp;
 
 use super::document::ListMetadata;
 use super::gaps::gaps;
-use super::kinds::find;
-use super::object::{Found, Item, TypeMeta};
+use super::kinds::{Kind, Role, find};
+use super::object::{Context, Found, Item, TypeMeta};
 use super::pool::Pool;
 use super::{
     CAPTURE_INFERRED, CAPTURED_AT, CLUSTER_UID, Capture, ClusterObject, ClusterSnapshot,
     HELD_KINDS, HeldKind, LiveWorkload, Metadata, Pod, ReplicaSet, SnapshotError,
 };
 use crate::diagnostic::{Diagnostic, DiagnosticCode};
-use crate::manifest::group_of;
+use crate::manifest::{ObjectRef, group_of};
 
 /// Everything found so far.
 #[derive(Debug, Default)]
@@ -34,6 +34,7 @@ pub(super) struct Assembly {
     /// UIDs that `kube-system` was seen with.
     cluster_uids: BTreeSet<String>,
     has_secrets: bool,
+    seen: usize,
 }
 
 /// What an input says of itself.
@@ -62,9 +63,12 @@ impl Assembly {
         }
     }
 
-    /// Keys of annotations that are kept besides the known ones.
-    pub(super) fn annotation_keys(&self) -> &[String] {
-        &self.annotation_keys
+    /// What reading an item may look at.
+    pub(super) fn context(&self) -> Context<'_> {
+        Context {
+            annotation_keys: &self.annotation_keys,
+            previous: self.pods.last().map(|sighting| &sighting.value),
+        }
     }
 
     /// Notes that a kind is covered, be it with no object.
@@ -75,7 +79,8 @@ impl Assembly {
         }
     }
 
-    fn hold_kind(&mut self, group: &str, kind: &str) {
+    /// As [`Assembly::hold`], for a kind that is known.
+    pub(super) fn hold_kind(&mut self, group: &str, kind: &str) {
         let held = |held: &HeldKind| held.group == group && held.kind == kind;
         if !self.held.iter().any(held) {
             self.held.insert(HeldKind {
@@ -85,8 +90,40 @@ impl Assembly {
         }
     }
 
+    /// How many items were taken in.
+    pub(super) fn seen(&self) -> usize {
+        self.seen
+    }
+
+    /// Forgets every object of a kind, and that the kind is covered.
+    pub(super) fn discard(&mut self, kind: &Kind) {
+        self.held
+            .retain(|held| (held.group.as_str(), held.kind.as_str()) != (kind.group, kind.kind));
+        let differs = |reference: &ObjectRef| {
+            (reference.group.as_str(), reference.kind.as_str()) != (kind.group, kind.kind)
+        };
+        match kind.role {
+            Role::Namespace => self.namespaces.clear(),
+            Role::Pod => self.pods.clear(),
+            Role::ReplicaSet => self.replica_sets.clear(),
+            Role::Workload | Role::CronWorkload => {
+                self.workloads.retain(|it| differs(&it.value.reference));
+            }
+            Role::Object => self.objects.retain(|it| differs(&it.value.reference)),
+        }
+    }
+
+    /// Notes when everything was taken.
+    pub(super) fn captured(&mut self, at: Timestamp) {
+        self.inputs.push(InputFacts {
+            captured_at: Some(at),
+            inferred: false,
+        });
+    }
+
     /// Takes in one item.
     pub(super) fn add(&mut self, item: Item) {
+        self.seen += 1;
         let input = self.inputs.len();
         match item {
             Item::Kept {

@@ -1,7 +1,6 @@
 //! One JSON input: a List whose items are streamed, a bare array of them, or a single object.
 
 use std::collections::BTreeMap;
-use std::io::Read;
 
 use serde::Deserialize;
 
@@ -22,10 +21,7 @@ pub(super) struct ListMetadata {
 }
 
 /// Reads one JSON document, which must be all there is.
-pub(super) fn read<R: Read>(
-    window: &mut Window<R>,
-    assembly: &mut Assembly,
-) -> Result<ListMetadata, Fault> {
+pub(super) fn read(window: &mut Window, assembly: &mut Assembly) -> Result<ListMetadata, Fault> {
     let mut document = Document {
         window,
         assembly,
@@ -37,10 +33,7 @@ pub(super) fn read<R: Read>(
         Some(b'[') => document.items()?,
         Some(b'{') => document.object()?,
         _ => {
-            return Err(Fault::at(
-                document.window.offset(),
-                "neither an object nor a List",
-            ));
+            return Err(document.window.fault_here("neither an object nor a List"));
         }
     }
     document.settle_untyped()?;
@@ -49,16 +42,14 @@ pub(super) fn read<R: Read>(
     } = document;
     match window.peek()? {
         None => Ok(metadata),
-        Some(b'{' | b'[') => Err(Fault::at(
-            window.offset(),
-            "a second JSON document begins here, give each as an input of its own",
-        )),
-        Some(_) => Err(Fault::at(window.offset(), "text after the JSON document")),
+        Some(b'{' | b'[') => Err(window
+            .fault_here("a second JSON document begins here, give each as an input of its own")),
+        Some(_) => Err(window.fault_here("text after the JSON document")),
     }
 }
 
-struct Document<'d, R> {
-    window: &'d mut Window<R>,
+struct Document<'d> {
+    window: &'d mut Window,
     assembly: &'d mut Assembly,
     type_meta: TypeMeta<'static>,
     metadata: ListMetadata,
@@ -68,48 +59,39 @@ struct Document<'d, R> {
 /// Items that name no kind, of a list whose own kind stands after them.
 #[derive(Default)]
 struct Untyped {
-    items: Vec<(u64, Vec<u8>)>,
+    items: Vec<(u64, String)>,
     size: usize,
 }
 
-impl<R: Read> Document<'_, R> {
+impl Document<'_> {
     fn object(&mut self) -> Result<(), Fault> {
-        let start = self.window.offset();
+        let start = self.window.mark();
         let mut has_items = false;
         self.window.take(b'{', start)?;
         let mut next = self.window.peek_keeping(start)?;
         while next != Some(b'}') {
-            let keep_from = if has_items {
-                self.window.offset()
-            } else {
-                start
-            };
+            let keep_from = if has_items { self.window.mark() } else { start };
             let key: String = self.window.owned(keep_from)?;
             self.window.take(b':', keep_from)?;
             has_items |= self.field(&key, keep_from)?;
             if !has_items && self.is_single() {
                 return self.single(start);
             }
-            let keep_from = if has_items {
-                self.window.offset()
-            } else {
-                start
-            };
+            let keep_from = if has_items { self.window.mark() } else { start };
             next = self.window.peek_keeping(keep_from)?;
             if next != Some(b'}') {
                 self.window.take(b',', keep_from)?;
                 if self.window.peek_keeping(keep_from)? == Some(b'}') {
-                    return Err(Fault::at(self.window.offset(), "expected a key"));
+                    return Err(self.window.fault_here("expected a key"));
                 }
             }
         }
         if !has_items {
-            return Err(Fault::at(
-                start,
-                "neither a List nor an object: it has no kind",
-            ));
+            return Err(self
+                .window
+                .fault(start, "neither a List nor an object: it has no kind"));
         }
-        let end = self.window.offset();
+        let end = self.window.mark();
         self.window.take(b'}', end)?;
         if let Some(item_type) = self.type_meta.item_type() {
             self.assembly.hold(&item_type);
@@ -149,16 +131,16 @@ impl<R: Read> Document<'_, R> {
 
     fn items(&mut self) -> Result<(), Fault> {
         let typed = self.type_meta.item_type();
-        let start = self.window.offset();
+        let start = self.window.mark();
         self.window.take(b'[', start)?;
         if self.window.peek()? == Some(b']') {
-            let end = self.window.offset();
+            let end = self.window.mark();
             return self.window.take(b']', end);
         }
         loop {
             self.item(typed.as_ref())?;
             let next = self.window.peek()?;
-            let here = self.window.offset();
+            let here = self.window.mark();
             if next == Some(b']') {
                 return self.window.take(b']', here);
             }
@@ -168,16 +150,19 @@ impl<R: Read> Document<'_, R> {
 
     fn item(&mut self, typed: Option<&TypeMeta<'_>>) -> Result<(), Fault> {
         self.window.peek()?;
-        let offset = self.window.offset();
-        let extra = self.assembly.annotation_keys();
-        let (item, bytes) = self.window.value(offset, |bytes| {
-            let (item, length) = object::read(bytes, typed, extra)?;
+        let mark = self.window.mark();
+        let context = self.assembly.context();
+        let (item, text) = self.window.value(mark, |text| {
+            let (item, length) = object::read(text, typed, context)?;
             let untyped = matches!(item, Item::Untyped);
-            let bytes = untyped.then(|| bytes.get(..length).unwrap_or_default().to_vec());
-            Ok(((item, bytes), length))
+            let text = untyped.then(|| text.get(..length).unwrap_or_default().to_owned());
+            Ok(((item, text), length))
         })?;
-        match bytes {
-            Some(bytes) => self.untyped.push(offset, bytes),
+        match text {
+            Some(text) => {
+                let offset = self.window.offset_of(mark);
+                self.untyped.push(offset, text)
+            }
             None => {
                 self.assembly.add(item);
                 Ok(())
@@ -188,14 +173,12 @@ impl<R: Read> Document<'_, R> {
     /// Reads the items that named no kind, now that the whole list has been seen.
     fn settle_untyped(&mut self) -> Result<(), Fault> {
         let typed = self.type_meta.item_type();
-        for (offset, bytes) in std::mem::take(&mut self.untyped.items) {
+        for (offset, text) in std::mem::take(&mut self.untyped.items) {
             let Some(typed) = typed.as_ref() else {
                 return Err(Fault::at(offset, "an item without a kind"));
             };
-            let extra = self.assembly.annotation_keys();
-            let item = object::read(&bytes, Some(typed), extra);
-            let (item, _) = item
-                .map_err(|refusal| Fault::at(offset + refusal.position as u64, refusal.message))?;
+            let item = object::read(&text, Some(typed), self.assembly.context());
+            let (item, _) = item.map_err(|refusal| Fault::at(offset, refusal.message))?;
             self.assembly.add(item);
         }
         Ok(())
@@ -203,13 +186,13 @@ impl<R: Read> Document<'_, R> {
 }
 
 impl Untyped {
-    fn push(&mut self, offset: u64, bytes: Vec<u8>) -> Result<(), Fault> {
-        self.size += bytes.len();
+    fn push(&mut self, offset: u64, text: String) -> Result<(), Fault> {
+        self.size += text.len();
         if self.size > VALUE_LIMIT {
             let message = "the items name no kind, and the list's kind comes only after them";
             return Err(Fault::at(offset, message));
         }
-        self.items.push((offset, bytes));
+        self.items.push((offset, text));
         Ok(())
     }
 }

@@ -122,25 +122,49 @@ impl RawMetadata<'_> {
     ///
     /// When there is no name, or a time is none.
     pub(super) fn keep(&self, extra: &[String], managed: bool) -> Result<Metadata, String> {
+        let mut metadata = self.keep_like(extra, None)?;
+        let managed_fields: &[RawManaged<'_>] = if managed { &self.managed_fields } else { &[] };
+        for entry in managed_fields {
+            metadata.managed_at = metadata.managed_at.max(time(&entry.time)?);
+        }
+        Ok(metadata)
+    }
+
+    /// The part that is kept of an object that may have labels and annotations in common with the
+    /// one before it.
+    ///
+    /// # Errors
+    ///
+    /// When there is no name, or a time is none.
+    pub(super) fn keep_like(
+        &self,
+        extra: &[String],
+        previous: Option<&Metadata>,
+    ) -> Result<Metadata, String> {
         if self.name.as_str().is_empty() {
             return Err("an object without a name".to_owned());
-        }
-        let managed_fields: &[RawManaged<'_>] = if managed { &self.managed_fields } else { &[] };
-        let mut managed_at = None;
-        for entry in managed_fields {
-            managed_at = managed_at.max(time(&entry.time)?);
         }
         Ok(Metadata {
             name: self.name.to_string(),
             namespace: self.namespace.to_string(),
             uid: self.uid.to_string(),
-            labels: strings(&self.labels),
-            annotations: annotations(&self.annotations, extra),
+            labels: match previous {
+                Some(previous) if are(self.labels.0.iter(), &previous.labels) => {
+                    previous.labels.clone()
+                }
+                _ => strings(&self.labels),
+            },
+            annotations: match previous {
+                Some(previous) if are(kept(&self.annotations, extra), &previous.annotations) => {
+                    previous.annotations.clone()
+                }
+                _ => annotations(&self.annotations, extra),
+            },
             owner_references: self.owner_references.iter().map(RawOwner::keep).collect(),
             generation: self.generation,
             creation_timestamp: time(&self.creation_timestamp)?,
             deletion_timestamp: time(&self.deletion_timestamp)?,
-            managed_at,
+            managed_at: None,
         })
     }
 
@@ -181,10 +205,24 @@ pub(super) fn strings(pairs: &Pairs<'_>) -> StringMap {
 
 /// The annotations that are kept.
 pub(super) fn annotations(pairs: &Pairs<'_>, extra: &[String]) -> StringMap {
-    pairs
-        .0
-        .iter()
-        .filter(|(key, _)| keeps_annotation(key.as_str(), extra))
+    kept(pairs, extra)
         .map(|(key, value)| (key.to_string(), value.to_string()))
         .collect()
+}
+
+fn kept<'p, 'a>(
+    pairs: &'p Pairs<'a>,
+    extra: &'p [String],
+) -> impl Iterator<Item = &'p (Text<'a>, Text<'a>)> {
+    let pairs = pairs.0.iter();
+    pairs.filter(|(key, _)| keeps_annotation(key.as_str(), extra))
+}
+
+/// Whether pairs that are sorted already are those of a map.
+fn are<'p, 'a: 'p>(pairs: impl Iterator<Item = &'p (Text<'a>, Text<'a>)>, map: &StringMap) -> bool {
+    pairs
+        .map(|(key, value)| (key.as_str(), value.as_str()))
+        .eq(map
+            .iter()
+            .map(|(key, value)| (key.as_str(), value.as_str())))
 }

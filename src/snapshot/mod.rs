@@ -9,6 +9,8 @@
 //! all of them.
 
 mod assembly;
+mod chunk;
+mod collect;
 mod compression;
 mod document;
 mod fields;
@@ -26,11 +28,13 @@ mod window;
 mod yaml;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::{Cursor, Read as _};
 use std::sync::Arc;
 
 use jiff::Timestamp;
 use serde_json::Value;
 
+pub use collect::{Collector, Page};
 pub use freshness::{DEFAULT_MAX_AGE, Freshness};
 pub use gaps::{Gaps, gaps};
 pub use kinds::{KINDS, Kind, Role};
@@ -264,6 +268,15 @@ pub enum SnapshotError {
         #[source]
         source: std::io::Error,
     },
+    /// A recording cannot be written. The file is as it was.
+    #[error("{name}: cannot be written")]
+    Unwritable {
+        /// Name of the file.
+        name: String,
+        /// The cause.
+        #[source]
+        source: std::io::Error,
+    },
     /// The inputs are of different clusters, by the UID of their `kube-system` namespaces.
     #[error("the inputs are of two clusters: kube-system has the UIDs {first} and {second}")]
     TwoClusters {
@@ -375,26 +388,37 @@ pub fn read_with(
 }
 
 fn read_input(input: Input, assembly: &mut Assembly) -> Result<(), Fault> {
-    let mut window = Window::new(compression::plain(input.reader).map_err(Fault::Io)?);
-    let mut metadata = ListMetadata::default();
-    window.skip_byte_order_mark()?;
-    let read = match window.peek()? {
-        None => Err(Fault::at(window.offset(), "an empty input")),
-        Some(b'{' | b'[') => document::read(&mut window, assembly),
-        Some(_) => yaml::read(window, assembly),
+    let mut reader = compression::plain(input.reader).map_err(Fault::Io)?;
+    let mut start = Vec::new();
+    reader
+        .by_ref()
+        .take(SNIFF)
+        .read_to_end(&mut start)
+        .map_err(Fault::Io)?;
+    if start.starts_with(BYTE_ORDER_MARK) {
+        start.drain(..BYTE_ORDER_MARK.len());
+    }
+    let first = start.trim_ascii_start().first().copied();
+    let whole = Box::new(Cursor::new(start).chain(reader));
+    let read = match first {
+        None => Err(Fault::at(0, "an empty input")),
+        Some(b'{' | b'[') => document::read(&mut Window::new(whole), assembly),
+        Some(_) => yaml::read(whole, assembly),
     };
-    let fault = match read {
-        Ok(read) => {
-            metadata = read;
-            None
-        }
-        Err(fault) => Some(fault),
+    let (metadata, fault) = match read {
+        Ok(metadata) => (metadata, None),
+        Err(fault) => (ListMetadata::default(), Some(fault)),
     };
     assembly
         .end_input(&metadata)
         .map_err(|message| Fault::at(0, message))?;
     fault.map_or(Ok(()), Err)
 }
+
+/// Bytes that are looked at to tell JSON from YAML.
+const SNIFF: u64 = 4096;
+/// What some programs write before UTF-8.
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 #[cfg(test)]
 mod real_data;

@@ -42,6 +42,15 @@ pub(super) enum Item {
     Untyped,
 }
 
+/// What reading an item may look at besides its bytes.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Context<'c> {
+    /// Keys of annotations that are kept besides the known ones.
+    pub(super) annotation_keys: &'c [String],
+    /// The pod before this one, which often is of the same template.
+    pub(super) previous: Option<&'c Pod>,
+}
+
 /// `apiVersion` and `kind`, which come first in what kubectl prints.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
@@ -66,34 +75,34 @@ impl TypeMeta<'_> {
     }
 }
 
-/// Reads the item at the start of `bytes`; `typed` is what its list says of its items.
+/// Reads the item at the start of `text`; `typed` is what its list says of its items.
 pub(super) fn read(
-    bytes: &[u8],
+    text: &str,
     typed: Option<&TypeMeta<'_>>,
-    extra: &[String],
+    context: Context<'_>,
 ) -> Result<(Item, usize), Refusal> {
-    if bytes.first() != Some(&b'{') {
+    if !text.starts_with('{') {
         return Err(Refusal::new("an item that is no object"));
     }
     let head = match typed {
         Some(typed) => Head::Typed(typed),
-        None => match leading_type(bytes) {
+        None => match leading_type(text) {
             Some(own) => Head::Own(own),
-            None => Head::Own(one::<TypeMeta<'_>>(bytes)?.0),
+            None => Head::Own(one::<TypeMeta<'_>>(text)?.0),
         },
     };
     let type_meta = head.type_meta();
     if type_meta.kind.is_empty() {
-        return Ok((Item::Untyped, skip(bytes)?));
+        return Ok((Item::Untyped, skip(text)?));
     }
     let group = group_of(&type_meta.api_version);
     match find(group, &type_meta.kind) {
-        Some(reading) => read_kind(bytes, reading, &type_meta.api_version, extra),
-        None if group.is_empty() && type_meta.kind == "Secret" => Ok((Item::Secret, skip(bytes)?)),
-        None if type_meta.kind.ends_with("List") && one::<Nested>(bytes)?.0.items.is_some() => {
+        Some(reading) => read_kind(text, reading, &type_meta.api_version, context),
+        None if group.is_empty() && type_meta.kind == "Secret" => Ok((Item::Secret, skip(text)?)),
+        None if type_meta.kind.ends_with("List") && one::<Nested>(text)?.0.items.is_some() => {
             Err(Refusal::new("a List inside of a List"))
         }
-        None => Ok((Item::Other, skip(bytes)?)),
+        None => Ok((Item::Other, skip(text)?)),
     }
 }
 
@@ -116,16 +125,16 @@ struct Nested {
     items: Option<IgnoredAny>,
 }
 
-fn skip(bytes: &[u8]) -> Result<usize, Refusal> {
-    one::<IgnoredAny>(bytes).map(|(_, length)| length)
+fn skip(text: &str) -> Result<usize, Refusal> {
+    one::<IgnoredAny>(text).map(|(_, length)| length)
 }
 
 /// The type of an object whose first keys are `apiVersion` and `kind`, found without reading on.
-fn leading_type(bytes: &[u8]) -> Option<TypeMeta<'_>> {
-    let rest = after(bytes, b"{")?;
-    let rest = after(after(rest, b"\"apiVersion\"")?, b":")?;
+fn leading_type(text: &str) -> Option<TypeMeta<'_>> {
+    let rest = after(text, "{")?;
+    let rest = after(after(rest, "\"apiVersion\"")?, ":")?;
     let (api_version, rest) = plain_string(rest)?;
-    let rest = after(after(after(rest, b",")?, b"\"kind\"")?, b":")?;
+    let rest = after(after(after(rest, ",")?, "\"kind\"")?, ":")?;
     let (kind, _) = plain_string(rest)?;
     Some(TypeMeta {
         api_version: Cow::Borrowed(api_version),
@@ -133,24 +142,23 @@ fn leading_type(bytes: &[u8]) -> Option<TypeMeta<'_>> {
     })
 }
 
-fn after<'a>(bytes: &'a [u8], token: &[u8]) -> Option<&'a [u8]> {
-    bytes.trim_ascii_start().strip_prefix(token)
+fn after<'a>(text: &'a str, token: &str) -> Option<&'a str> {
+    text.trim_ascii_start().strip_prefix(token)
 }
 
 /// A string without escapes, and what follows it.
-fn plain_string(bytes: &[u8]) -> Option<(&str, &[u8])> {
-    let rest = after(bytes, b"\"")?;
-    let end = memchr::memchr2(b'"', b'\\', rest)?;
+fn plain_string(text: &str) -> Option<(&str, &str)> {
+    let rest = after(text, "\"")?;
+    let end = memchr::memchr2(b'"', b'\\', rest.as_bytes())?;
     let (text, rest) = rest.split_at_checked(end)?;
-    let rest = rest.strip_prefix(b"\"")?;
-    Some((std::str::from_utf8(text).ok()?, rest))
+    Some((text, rest.strip_prefix('"')?))
 }
 
 fn read_kind(
-    bytes: &[u8],
+    text: &str,
     reading: &'static Reading,
     api_version: &str,
-    extra: &[String],
+    context: Context<'_>,
 ) -> Result<(Item, usize), Refusal> {
     let kind = reading.kind;
     let kept = |(found, version)| Item::Kept {
@@ -160,18 +168,21 @@ fn read_kind(
     };
     match kind.role {
         Role::Pod => {
-            let (raw, length) = one::<RawPod<'_>>(bytes)?;
-            let (pod, version) = raw.keep(extra).map_err(Refusal::new)?;
+            let (raw, length) = one::<RawPod<'_>>(text)?;
+            let (pod, version) = raw.keep(context).map_err(Refusal::new)?;
             Ok((kept((Found::Pod(Box::new(pod)), version)), length))
         }
         Role::ReplicaSet => {
-            let (raw, length) = one::<RawReplicaSet<'_>>(bytes)?;
-            let found = raw.keep(api_version, extra).map_err(Refusal::new)?;
+            let (raw, length) = one::<RawReplicaSet<'_>>(text)?;
+            let found = raw.keep(api_version, context).map_err(Refusal::new)?;
             Ok((kept(found), length))
         }
         Role::Namespace => {
-            let (raw, length) = one::<RawNamespace<'_>>(bytes)?;
-            let metadata = raw.metadata.keep(extra, false).map_err(Refusal::new)?;
+            let (raw, length) = one::<RawNamespace<'_>>(text)?;
+            let metadata = raw
+                .metadata
+                .keep(context.annotation_keys, false)
+                .map_err(Refusal::new)?;
             let version = raw.metadata.version();
             Ok((
                 kept((Found::Namespace(Box::new(metadata)), version)),
@@ -179,13 +190,13 @@ fn read_kind(
             ))
         }
         Role::Workload | Role::CronWorkload => {
-            let length = skip(bytes)?;
-            let found = read_workload(bytes, reading, api_version, extra)?;
+            let length = skip(text)?;
+            let found = read_workload(text, reading, api_version, context)?;
             Ok((kept(found), length))
         }
         Role::Object => {
-            let length = skip(bytes)?;
-            let item = match read_object(bytes, reading, api_version, extra)? {
+            let length = skip(text)?;
+            let item = match read_object(text, reading, api_version, context)? {
                 Some(found) => kept(found),
                 None => Item::Passed(kind),
             };
@@ -230,15 +241,19 @@ struct RawReplicaSetStatus {
 }
 
 impl RawReplicaSet<'_> {
-    fn keep(&self, api_version: &str, extra: &[String]) -> Result<(Found, Option<u64>), String> {
-        let metadata = self.metadata.keep(extra, false)?;
+    fn keep(
+        &self,
+        api_version: &str,
+        context: Context<'_>,
+    ) -> Result<(Found, Option<u64>), String> {
+        let metadata = self.metadata.keep(context.annotation_keys, false)?;
         let template = match metadata.controller() {
             Some(_) => None,
             None => self.spec.template.as_ref(),
         };
         let replica_set = ReplicaSet {
             api_version: api_version.to_owned(),
-            template: template.map(|template| Box::new(template.keep(extra))),
+            template: template.map(|template| Box::new(template.keep(context.annotation_keys))),
             metadata,
             replicas: self.spec.replicas.unwrap_or(1),
             current_replicas: self.status.replicas,
@@ -281,29 +296,31 @@ struct RawJobSpec<'a> {
 }
 
 impl RawTemplatedSpec<'_> {
-    fn keep(&self, role: Role, extra: &[String]) -> Option<PodTemplate> {
+    fn keep(&self, role: Role, context: Context<'_>) -> Option<PodTemplate> {
         let template = match role {
             Role::CronWorkload => self.job_template.as_ref()?.spec.template.as_ref(),
             _ => self.template.as_ref(),
         };
-        template.map(|template| template.keep(extra))
+        template.map(|template| template.keep(context.annotation_keys))
     }
 }
 
 fn read_workload(
-    bytes: &[u8],
+    text: &str,
     reading: &'static Reading,
     api_version: &str,
-    extra: &[String],
+    context: Context<'_>,
 ) -> Result<(Found, Option<u64>), Refusal> {
-    let raw = one::<RawNamespace<'_>>(bytes)?.0.metadata;
-    let metadata = raw.keep(extra, false).map_err(Refusal::new)?;
-    let template = one::<RawTemplated<'_>>(bytes)?.0.spec;
-    let mut body = keep(bytes, reading)?;
+    let raw = one::<RawNamespace<'_>>(text)?.0.metadata;
+    let metadata = raw
+        .keep(context.annotation_keys, false)
+        .map_err(Refusal::new)?;
+    let template = one::<RawTemplated<'_>>(text)?.0.spec;
+    let mut body = keep(text, reading)?;
     let workload = LiveWorkload {
         api_version: api_version.to_owned(),
         reference: reference(reading.kind, &metadata),
-        template: template.keep(reading.kind.role, extra),
+        template: template.keep(reading.kind.role, context),
         spec: body.remove("spec").unwrap_or(Value::Null),
         status: body.remove("status").unwrap_or(Value::Null),
         metadata,
@@ -312,15 +329,17 @@ fn read_workload(
 }
 
 fn read_object(
-    bytes: &[u8],
+    text: &str,
     reading: &'static Reading,
     api_version: &str,
-    extra: &[String],
+    context: Context<'_>,
 ) -> Result<Option<(Found, Option<u64>)>, Refusal> {
     let kind = reading.kind;
-    let raw = one::<RawNamespace<'_>>(bytes)?.0.metadata;
-    let metadata = raw.keep(extra, is_managed(kind)).map_err(Refusal::new)?;
-    let body = keep(bytes, reading)?;
+    let raw = one::<RawNamespace<'_>>(text)?.0.metadata;
+    let metadata = raw
+        .keep(context.annotation_keys, is_managed(kind))
+        .map_err(Refusal::new)?;
+    let body = keep(text, reading)?;
     if !matters(kind, &metadata, &body) {
         return Ok(None);
     }
@@ -335,13 +354,13 @@ fn read_object(
     Ok(Some((Found::Object(Box::new(object)), raw.version())))
 }
 
-fn keep(bytes: &[u8], reading: &Reading) -> Result<serde_json::Map<String, Value>, Refusal> {
+fn keep(text: &str, reading: &Reading) -> Result<serde_json::Map<String, Value>, Refusal> {
     if reading.kind.fields().is_empty() {
         return Ok(serde_json::Map::new());
     }
-    let mut deserializer = serde_json::Deserializer::from_slice(bytes);
+    let mut deserializer = serde_json::Deserializer::from_str(text);
     let kept = (&reading.kept).deserialize(&mut deserializer);
-    match kept.map_err(|error| Refusal::json(&error, bytes))? {
+    match kept.map_err(|error| Refusal::json(&error, text))? {
         Value::Object(map) => Ok(map),
         _ => Err(Refusal::new("an item that is no object")),
     }
@@ -394,12 +413,26 @@ fn withhold_credentials(body: &mut Value) {
     let Some(spec) = body.get_mut("spec") else {
         return;
     };
-    withhold(spec.get_mut("url"));
-    withhold(spec.pointer_mut("/source/repoURL"));
-    let sources = spec.get_mut("sources").and_then(Value::as_array_mut);
-    for source in sources.into_iter().flatten() {
+    for place in [
+        "/url",
+        "/source/repoURL",
+        "/sourceHydrator/drySource/repoURL",
+        "/sourceHydrator/syncSource/repoURL",
+    ] {
+        withhold(spec.pointer_mut(place));
+    }
+    for source in list_mut(spec, "sources") {
         withhold(source.get_mut("repoURL"));
     }
+    // Of an AppProject.
+    for repository in list_mut(spec, "sourceRepos") {
+        withhold(Some(repository));
+    }
+}
+
+fn list_mut<'v>(value: &'v mut Value, key: &str) -> impl Iterator<Item = &'v mut Value> {
+    let items = value.get_mut(key).and_then(Value::as_array_mut);
+    items.into_iter().flatten()
 }
 
 fn withhold(url: Option<&mut Value>) {

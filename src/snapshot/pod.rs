@@ -9,6 +9,7 @@ use std::sync::Arc;
 use serde::Deserialize;
 
 use super::metadata::{RawMetadata, annotations, strings, time};
+use super::object::Context;
 use super::text::{Pairs, Quantity, Text};
 use super::{Pod, PodStatus};
 use crate::manifest::{
@@ -203,16 +204,21 @@ struct RawWaiting<'a> {
 
 impl RawPod<'_> {
     /// The part that is kept, and its `resourceVersion`.
-    pub(super) fn keep(&self, extra: &[String]) -> Result<(Pod, Option<u64>), String> {
-        // Which node a pod runs on means nothing to the model; without it, the pods of a template
-        // have equal specs.
-        let spec = PodSpec {
-            node_name: None,
-            ..self.spec.keep()
-        };
+    pub(super) fn keep(&self, context: Context<'_>) -> Result<(Pod, Option<u64>), String> {
+        let previous = context.previous;
         let pod = Pod {
-            metadata: self.metadata.keep(extra, false)?,
-            spec: Arc::new(spec),
+            metadata: self
+                .metadata
+                .keep_like(context.annotation_keys, previous.map(|pod| &pod.metadata))?,
+            spec: match previous {
+                Some(previous) if self.spec.is(&previous.spec) => Arc::clone(&previous.spec),
+                // Which node a pod runs on means nothing to the model; without it, the pods of a
+                // template have equal specs.
+                _ => Arc::new(PodSpec {
+                    node_name: None,
+                    ..self.spec.keep()
+                }),
+            },
             status: self.status.keep()?,
         };
         Ok((pod, self.metadata.version()))
@@ -234,6 +240,18 @@ impl RawPodTemplate<'_> {
 }
 
 impl RawPodSpec<'_> {
+    /// Whether this much is kept of it, but for the node; tells without building anything.
+    fn is(&self, spec: &PodSpec) -> bool {
+        let volumes = self.volumes.iter().filter_map(RawVolume::keep);
+        self.host_network == spec.host_network
+            && self.restart_policy.as_option() == spec.restart_policy.as_deref()
+            && self.termination_grace_period_seconds == spec.termination_grace_period_seconds
+            && self.service_account_name.as_option() == spec.service_account_name.as_deref()
+            && are(&self.containers, &spec.containers)
+            && are(&self.init_containers, &spec.init_containers)
+            && volumes.eq(spec.volumes.iter().cloned())
+    }
+
     fn keep(&self) -> PodSpec {
         PodSpec {
             host_network: self.host_network,
@@ -252,11 +270,41 @@ impl RawPodSpec<'_> {
     }
 }
 
-impl RawContainer<'_> {
+fn are(raw: &[RawContainer<'_>], containers: &[Container]) -> bool {
+    raw.len() == containers.len() && raw.iter().zip(containers).all(|(raw, it)| raw.is(it))
+}
+
+impl<'a> RawContainer<'a> {
+    /// Arguments and variables, as far as they may be looked at.
+    fn innards(&self) -> (&[Text<'a>], &[RawVariable<'a>]) {
+        if ISTIO_CONTAINERS.contains(&self.name.as_str()) {
+            (&self.args, &self.env)
+        } else {
+            (&[], &[])
+        }
+    }
+
+    fn is(&self, container: &Container) -> bool {
+        let (args, variables) = self.innards();
+        let variables = variables
+            .iter()
+            .filter(|it| keeps_variable(it.name.as_str()));
+        let known = container.env.iter();
+        self.name.as_str() == container.name
+            && self.image.as_option() == container.image.as_deref()
+            && args.iter().map(Text::as_str).eq(&container.args)
+            && variables.map(RawVariable::parts).eq(known.map(|it| {
+                let value = it.value.as_deref();
+                (it.name.as_str(), value, it.value_from)
+            }))
+            && have(&self.resources.requests, &container.resources.requests)
+            && have(&self.resources.limits, &container.resources.limits)
+            && self.restart_policy.as_option() == container.restart_policy.as_deref()
+            && self.readiness_probe == container.readiness_probe
+    }
+
     fn keep(&self) -> Container {
-        let own = ISTIO_CONTAINERS.contains(&self.name.as_str());
-        let args: &[Text<'_>] = if own { &self.args } else { &[] };
-        let variables: &[RawVariable<'_>] = if own { &self.env } else { &[] };
+        let (args, variables) = self.innards();
         Container {
             name: self.name.to_string(),
             image: self.image.to_option(),
@@ -273,6 +321,10 @@ impl RawContainer<'_> {
 }
 
 impl RawVariable<'_> {
+    fn parts(&self) -> (&str, Option<&str>, Option<Present>) {
+        (self.name.as_str(), self.value.as_option(), self.value_from)
+    }
+
     fn keep(&self) -> Option<EnvVar> {
         keeps_variable(self.name.as_str()).then(|| EnvVar {
             name: self.name.to_string(),
@@ -325,4 +377,12 @@ fn quantities(pairs: &Pairs<'_, Quantity<'_>>) -> StringMap {
         .iter()
         .filter_map(|(name, quantity)| Some((name.to_string(), quantity.to_option()?)))
         .collect()
+}
+
+fn have(pairs: &Pairs<'_, Quantity<'_>>, map: &StringMap) -> bool {
+    let raw = pairs.0.iter();
+    raw.filter_map(|(name, quantity)| Some((name.as_str(), quantity.as_option()?)))
+        .eq(map
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.as_str())))
 }

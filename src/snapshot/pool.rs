@@ -37,6 +37,9 @@ impl Pool {
 
     fn share_pod(&mut self, pod: &mut Pod) {
         self.share_metadata(&mut pod.metadata);
+        if Arc::strong_count(&pod.spec) > 1 {
+            return;
+        }
         match self.specs.get(&pod.spec) {
             Some(known) => pod.spec = Arc::clone(known),
             None => {
@@ -56,6 +59,9 @@ impl Pool {
     }
 
     fn share_map(&mut self, map: &mut StringMap) {
+        if map.is_shared() {
+            return;
+        }
         match self.maps.get(map) {
             Some(known) => *map = known.clone(),
             None => {

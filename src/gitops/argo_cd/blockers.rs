@@ -47,13 +47,15 @@ pub(in crate::gitops) fn for_application(
             match sync_window::closed(project, application, now) {
                 Ok(closed) => blockers.extend(closed.map(|closed| window(&display, closed))),
                 Err(numbers) => unchecked.push(format!(
-                    "spec.syncWindows{numbers:?} of {display} cannot be read"
+                    "spec.syncWindows{numbers:?} of {display} cannot be read, so no sync window of \
+                     it was checked"
                 )),
             }
         }
         None => unchecked.push(format!(
-            "AppProject {name} of {} is not in the snapshot: its sync windows and signature keys",
-            application.display()
+            "AppProject {}/{name} is not in the snapshot: sync windows and signature keys of its \
+             Applications were not checked",
+            settings.namespace.unwrap_or(application.namespace)
         )),
     }
     (blockers, unchecked)

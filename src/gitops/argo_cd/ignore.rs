@@ -55,7 +55,7 @@ pub(in crate::gitops) fn ignored(
             field: format!("spec.ignoreDifferences[{number}]"),
             body,
         })
-        .chain(system.iter().map(|rule| Rule {
+        .chain(system.map(|rule| Rule {
             object: "ConfigMap argocd-cm".to_owned(),
             field: rule.key.clone(),
             body: &rule.body,

@@ -1,6 +1,6 @@
 //! Settings: what `argocd-cm` and the AppProjects say about every Application.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use serde_json::Value;
 
@@ -17,11 +17,19 @@ pub(in crate::gitops) struct Settings<'a> {
     /// Entries of `argocd-cm`.
     config: Option<&'a Value>,
     projects: HashMap<(&'a str, &'a str), &'a Value>,
-    /// Steps of ApplicationSets that sync group by group, by namespace and name.
-    rolling: HashMap<(&'a str, &'a str), &'a Value>,
+    /// ApplicationSets that sync group by group, by namespace and name.
+    rolling: HashSet<(&'a str, &'a str)>,
+    /// Rules about ignored differences, by the end of their key: `apps_Deployment`, `all`.
+    ignore: BTreeMap<&'a str, IgnoreRule>,
+    exclusions: Vec<Value>,
+    /// None where everything is included.
+    inclusions: Option<Vec<Value>>,
 }
 
+const IGNORE: &str = "resource.customizations.ignoreDifferences.";
+
 /// One rule of `argocd-cm` about ignored differences.
+#[derive(Debug)]
 pub(super) struct IgnoreRule {
     /// The entry of `argocd-cm`.
     pub(super) key: String,
@@ -41,13 +49,21 @@ impl<'a> Settings<'a> {
         };
         let is_rolling =
             |body: &Value| value::text(body, &["spec", "strategy", "type"]) == Some("RollingSync");
+        let data = config.and_then(|object| value::at(&object.body, &["data"]));
+        let list = |key: &str| -> Option<Vec<Value>> {
+            serde_yaml::from_str(value::text(data?, &[key])?).ok()
+        };
         Self {
             namespace: config.map(|object| &*object.reference.namespace),
-            config: config.and_then(|object| value::at(&object.body, &["data"])),
+            config: data,
             projects: by_name("AppProject").collect(),
             rolling: by_name("ApplicationSet")
                 .filter(|(_, body)| is_rolling(body))
+                .map(|(name, _)| name)
                 .collect(),
+            ignore: data.map(ignore_rules).unwrap_or_default(),
+            exclusions: list("resource.exclusions").unwrap_or_default(),
+            inclusions: list("resource.inclusions"),
         }
     }
 
@@ -65,7 +81,7 @@ impl<'a> Settings<'a> {
     }
 
     pub(super) fn is_rolling(&self, namespace: &str, set: &str) -> bool {
-        self.rolling.contains_key(&(namespace, set))
+        self.rolling.contains(&(namespace, set))
     }
 
     /// Whether the label alone is what tracks objects.
@@ -80,43 +96,34 @@ impl<'a> Settings<'a> {
             .unwrap_or("app.kubernetes.io/instance")
     }
 
-    /// Entries about ignored differences that apply to a group and kind.
-    pub(super) fn ignore_rules(&self, group: &str, kind: &str) -> Vec<IgnoreRule> {
+    /// Rules about ignored differences that apply to a group and kind.
+    pub(super) fn ignore_rules(
+        &self,
+        group: &str,
+        kind: &str,
+    ) -> impl Iterator<Item = &IgnoreRule> + use<'_> {
         let own = match group {
             "" => kind.to_owned(),
             group => format!("{group}_{kind}"),
         };
-        [own.as_str(), "all"]
-            .iter()
-            .filter_map(|which| {
-                let key = format!("resource.customizations.ignoreDifferences.{which}");
-                let body = serde_yaml::from_str(self.entry(&key)?).ok()?;
-                Some(IgnoreRule { key, body })
-            })
-            .collect()
+        let own = self.ignore.get(own.as_str());
+        own.into_iter().chain(self.ignore.get("all"))
     }
 
     /// The entry that leaves out objects of a group and kind altogether.
     pub(super) fn exclusion(&self, group: &str, kind: &str) -> Option<&'static str> {
-        let matches = |key: &str| -> Option<bool> {
-            let rules: Vec<Value> = serde_yaml::from_str(self.entry(key)?).ok()?;
-            let hits = |rule: &Value| {
-                let any = |field: &str, what: &str| {
-                    let globs = value::items(rule, &[field]);
-                    globs.is_empty()
-                        || globs
-                            .iter()
-                            .filter_map(Value::as_str)
-                            .any(|glob| path::glob_matches(glob, what))
-                };
-                any("apiGroups", group) && any("kinds", kind)
+        let names = |rule: &Value| {
+            let any = |field: &str, what: &str| {
+                let mut globs = value::texts(rule, &[field]).peekable();
+                globs.peek().is_none() || globs.any(|glob| path::glob_matches(glob, what))
             };
-            Some(rules.iter().any(hits))
+            any("apiGroups", group) && any("kinds", kind)
         };
-        if matches("resource.exclusions") == Some(true) {
+        if self.exclusions.iter().any(names) {
             return Some("resource.exclusions");
         }
-        (matches("resource.inclusions") == Some(false)).then_some("resource.inclusions")
+        let inclusions = self.inclusions.as_ref().filter(|rules| !rules.is_empty())?;
+        (!inclusions.iter().any(names)).then_some("resource.inclusions")
     }
 
     fn entry(&self, key: &str) -> Option<&'a str> {
@@ -127,4 +134,17 @@ impl<'a> Settings<'a> {
     pub(in crate::gitops) fn installation(&self) -> &'a str {
         self.entry("installationID").unwrap_or_default()
     }
+}
+
+/// The rules of `argocd-cm`; one that cannot be read is left out, as Argo CD does.
+fn ignore_rules(data: &Value) -> BTreeMap<&str, IgnoreRule> {
+    let entries = data.as_object().into_iter().flatten();
+    entries
+        .filter_map(|(key, text)| {
+            let which = key.strip_prefix(IGNORE)?;
+            let body = serde_yaml::from_str(text.as_str()?).ok()?;
+            let key = key.clone();
+            Some((which, IgnoreRule { key, body }))
+        })
+        .collect()
 }

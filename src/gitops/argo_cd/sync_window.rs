@@ -247,7 +247,7 @@ mod tests {
             "kind": "allow", "schedule": "0 9 * * *", "duration": "1h", "timeZone": "Europe/Berlin",
         });
         check(
-            &[berlin.clone()],
+            std::slice::from_ref(&berlin),
             "2026-11-20T08:30:00Z",
             None,
             "2026-11-20T08:30:00Z",

@@ -97,8 +97,8 @@ fn depends(
     let reference = ObjectRef::new(GROUP, "Kustomization", namespace, name);
     let Some(other) = snapshot.object(&reference) else {
         unchecked.push(format!(
-            "{reference}, which {} depends on, is not in the snapshot",
-            kustomization.display()
+            "{reference}, which others depend on, is not in the snapshot: whether it is ready was \
+             not checked"
         ));
         return;
     };
@@ -140,8 +140,8 @@ fn source(
     match snapshot.object(&reference) {
         Some(found) => blockers.extend(source_blockers(found)),
         None => unchecked.push(format!(
-            "{reference}, which {} reads, is not in the snapshot",
-            kustomization.display()
+            "{reference}, which Kustomizations read, is not in the snapshot: whether it is \
+             suspended, pinned or verified was not checked"
         )),
     }
 }

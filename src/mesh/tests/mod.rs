@@ -1,4 +1,8 @@
 //! Tests of the whole stage, by subject.
 
+mod control_planes;
+mod decision_table;
+mod drift_codes;
 mod goldens;
 mod recordings;
+mod traps;

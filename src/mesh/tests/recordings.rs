@@ -304,3 +304,34 @@ fn the_revisions_of_the_recordings_are_as_they_were_installed() {
         ]
     );
 }
+
+#[test]
+fn the_users_of_every_revision_and_tag_are_known() {
+    let Some(snapshot) = recording("tag-move/after-move.json") else {
+        return;
+    };
+    let usage: Vec<_> = Mesh::from_snapshot(&snapshot)
+        .0
+        .usage(&snapshot)
+        .into_iter()
+        .map(|usage| {
+            let served = usage.revision.unwrap_or_default();
+            let pods = usage.pods.len();
+            format!(
+                "{} ({served}) {} {:?} {pods}",
+                usage.name, usage.proxies, usage.namespaces
+            )
+        })
+        .collect();
+    assert_eq!(
+        usage,
+        [
+            "default (default) 2 [\"team-c\"] 0",
+            "prod (v1-31-0) 6 [\"team-a\"] 2",
+            "stable () 0 [\"team-e\"] 0",
+            "v0-9-9 () 0 [] 1",
+            "v1-30-4 (v1-30-4) 9 [\"team-b\"] 0",
+            "v1-31-0 (v1-31-0) 0 [] 0",
+        ]
+    );
+}

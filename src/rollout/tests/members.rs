@@ -98,8 +98,8 @@ fn pods_that_no_longer_serve_do_not_count() {
     assert_eq!(names(&cart.pods), ["pending"]);
 }
 
-#[test]
-fn every_chain_of_owners_ends_at_the_owner_of_the_template() {
+/// One workload of each kind with one pod, through every chain of owners.
+fn chains() -> Vec<Value> {
     let mut job = workload("batch/v1", "Job", "backup-1", json!({}), json!({}));
     job["metadata"]["ownerReferences"] =
         json!([{"apiVersion": "batch/v1", "kind": "CronJob", "name": "backup"}]);
@@ -109,7 +109,7 @@ fn every_chain_of_owners_ends_at_the_owner_of_the_template() {
     let mut revision = workload("apps/v1", "Deployment", "hello-00001", json!({}), json!({}));
     revision["metadata"]["labels"] = json!({"serving.knative.dev/service": "hello"});
     revision["metadata"]["ownerReferences"] = json!([{"apiVersion": "serving.knative.dev/v1", "kind": "Revision", "name": "hello-00001"}]);
-    let snapshot = snapshot(&[
+    vec![
         workload("batch/v1", "CronJob", "backup", json!({}), json!({})),
         job,
         owned_pod("backup-1-x", "batch/v1", "Job", "backup-1"),
@@ -161,7 +161,12 @@ fn every_chain_of_owners_ends_at_the_owner_of_the_template() {
         ),
         owned_pod("kube-proxy-n1", "v1", "Node", "n1"),
         json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "debug", "namespace": "shop"}}),
-    ]);
+    ]
+}
+
+#[test]
+fn every_chain_of_owners_ends_at_the_owner_of_the_template() {
+    let snapshot = snapshot(&chains());
     assert_eq!(
         listed(&members(&snapshot)),
         [

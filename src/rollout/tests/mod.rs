@@ -4,3 +4,4 @@ mod arithmetic;
 mod effect;
 mod members;
 mod progress;
+mod risk;

@@ -2,6 +2,8 @@
 
 use std::io::{Cursor, Read, Write as _};
 
+mod properties;
+
 use super::{ClusterSnapshot, Input, ReadOptions, SnapshotError, read, read_with};
 use crate::diagnostic::{Diagnostic, DiagnosticCode};
 use crate::manifest::ObjectRef;
@@ -235,7 +237,7 @@ fn what_kubectl_does_not_print_is_refused_with_its_place() {
     let check = |text: &[u8], expected: &str| assert_eq!(fault(text), format!("it: {expected}"));
     let whole = list(&[POD]);
     let cut = &whole[..whole.len() / 2];
-    let at = cut.len() - 1;
+    let at = cut.len();
     check(
         cut.as_bytes(),
         &format!("the input ends too early at byte {at}"),

@@ -1,1 +1,0 @@
-//! Verdicts, one canonical test for each.

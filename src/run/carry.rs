@@ -1,0 +1,67 @@
+//! `carry`: restarts of a previous commit, written into freshly rendered manifests.
+
+use super::source::{ManifestSource, cluster_policy};
+use super::{narration, write};
+use crate::cli::{CarryArgs, Cli};
+use crate::diagnostic::{Diagnostic, DiagnosticCode};
+use crate::edge::git::GitRepository;
+use crate::edit::{self, Carried};
+use crate::error::{DONE, RunError};
+use crate::manifest::{self, ManifestSet, Screen};
+use crate::report;
+
+/// Carries the restarts of `--from` into the work tree, and says which.
+///
+/// # Errors
+///
+/// When an input cannot be read, or a file cannot be written.
+pub(super) fn carry(cli: &Cli, args: &CarryArgs) -> Result<u8, RunError> {
+    let repository = GitRepository::open(&args.repository.repo)?;
+    let root = repository.work_tree();
+    let from = repository.commit(&args.from)?;
+    let fresh = ManifestSource {
+        repository: &repository,
+        root: root.as_deref(),
+        base: None,
+    };
+    let previous = ManifestSource {
+        base: Some(from),
+        ..fresh
+    };
+    let policy = fresh.policy(&args.repository)?;
+    let cluster = cluster_policy(&policy, &args.repository.cluster)?;
+    let paths = fresh.paths(&args.repository, &cluster)?;
+    let size_limit = args.repository.max_file_size;
+    // What was wrong with the previous commit is history.
+    let (previous, _) = read(previous, &paths, size_limit)?;
+    let (fresh, mut diagnostics) = read(fresh, &paths, size_limit)?;
+    let (carried, mut found) = edit::carry(&previous, &fresh, &policy.annotations);
+    diagnostics.append(&mut found);
+    diagnostics.extend(gone(&carried));
+    diagnostics.sort_by(|a, b| a.sort_key().cmp(&b.sort_key()));
+    narration::diagnostics(cli, &diagnostics);
+    if !carried.edits.is_empty() {
+        write::to_work_tree(root.as_deref(), &fresh, &carried.edits)?;
+    }
+    narration::answer(&report::carried(&carried))?;
+    Ok(DONE)
+}
+
+fn read(
+    source: ManifestSource<'_>,
+    paths: &[String],
+    size_limit: u64,
+) -> Result<(ManifestSet, Vec<Diagnostic>), RunError> {
+    let (files, mut diagnostics) = source.files(paths, size_limit)?;
+    let (manifests, mut found) = manifest::parse(files, &Screen::new());
+    diagnostics.append(&mut found);
+    Ok((manifests, diagnostics))
+}
+
+/// Workloads whose restarts have nowhere to go.
+fn gone(carried: &Carried) -> impl Iterator<Item = Diagnostic> + '_ {
+    carried.gone.iter().map(|workload| {
+        let message = format!("{workload} is gone, and its restart with it");
+        Diagnostic::info(DiagnosticCode::NotCarried, message)
+    })
+}

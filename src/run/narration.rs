@@ -1,0 +1,67 @@
+//! Narration: what is said on standard error, and the answer on standard output.
+
+use crate::cli::Cli;
+use crate::diagnostic::{Diagnostic, Severity};
+use crate::edge::files::FilesError;
+use crate::edge::terminal;
+use crate::error::RunError;
+use crate::report::for_terminal;
+
+/// Prints the error that ends a run: what happened, then what to do.
+pub fn error(error: &RunError) {
+    terminal::narrate(&format!("meshroll: {}", for_terminal(&error.to_string())));
+    for hint in &error.hints {
+        self::hint(hint);
+    }
+}
+
+/// Says what was wrong with the input: errors and warnings, and with `-v` what is worth knowing.
+pub(super) fn diagnostics(cli: &Cli, diagnostics: &[Diagnostic]) {
+    let least = match (cli.quiet, cli.verbose) {
+        (true, _) => Severity::Error,
+        (false, 0) => Severity::Warning,
+        (false, _) => Severity::Info,
+    };
+    for diagnostic in diagnostics
+        .iter()
+        .filter(|diagnostic| diagnostic.severity <= least)
+    {
+        self::diagnostic(diagnostic);
+    }
+}
+
+fn diagnostic(diagnostic: &Diagnostic) {
+    let place = diagnostic
+        .location
+        .as_ref()
+        .map(|location| format!("{location}: "));
+    let Diagnostic {
+        severity,
+        code,
+        message,
+        ..
+    } = diagnostic;
+    let place = place.unwrap_or_default();
+    let line = format!("{place}{}[{code}]: {message}", severity.as_str());
+    terminal::narrate(&for_terminal(&line));
+    if let Some(hint) = &diagnostic.hint {
+        self::hint(hint);
+    }
+}
+
+fn hint(hint: &str) {
+    terminal::narrate(&format!("  hint: {}", for_terminal(hint)));
+}
+
+/// Prints the answer.
+///
+/// # Errors
+///
+/// When standard output cannot be written.
+pub(super) fn answer(text: &str) -> Result<(), RunError> {
+    let failed = |source| FilesError::Write {
+        path: "standard output".into(),
+        source,
+    };
+    Ok(terminal::answer(text.as_bytes()).map_err(failed)?)
+}

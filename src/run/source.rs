@@ -1,0 +1,135 @@
+//! Where manifests and the configuration are read from: the work tree, or a commit.
+
+use std::path::Path;
+
+use git2::Oid;
+
+use crate::cli::RepositoryArgs;
+use crate::config::{ClusterPolicy, Policy};
+use crate::diagnostic::Diagnostic;
+use crate::edge::files;
+use crate::edge::git::GitRepository;
+use crate::error::{ErrorKind, RunError};
+use crate::manifest::{RawFile, Screen};
+
+/// The work tree or a commit.
+#[derive(Clone, Copy)]
+pub(super) struct ManifestSource<'a> {
+    pub(super) repository: &'a GitRepository,
+    /// The root of the work tree; none for a bare repository.
+    pub(super) root: Option<&'a Path>,
+    /// The commit to read; none for the work tree.
+    pub(super) base: Option<Oid>,
+}
+
+/// Where the configuration is looked for.
+const CONFIG_FILES: [&str; 2] = ["meshroll.yaml", ".github/meshroll.yaml"];
+
+impl ManifestSource<'_> {
+    /// The configuration: the named file, else that of the tree that manifests are read from.
+    pub(super) fn policy(self, args: &RepositoryArgs) -> Result<Policy, RunError> {
+        if let Some(path) = &args.config {
+            let text = files::read_text(path)?;
+            return Ok(Policy::parse(&path.display().to_string(), &text)?);
+        }
+        for name in CONFIG_FILES {
+            if let Some(bytes) = self.file(name)? {
+                let text = String::from_utf8(bytes).map_err(|_| {
+                    RunError::new(ErrorKind::Input, format!("{name} is not valid UTF-8"))
+                })?;
+                return Ok(Policy::parse(name, &text)?);
+            }
+        }
+        Ok(Policy::default())
+    }
+
+    fn file(self, name: &str) -> Result<Option<Vec<u8>>, RunError> {
+        match (self.base, self.root) {
+            (Some(commit), _) => Ok(self.repository.file(commit, name)?),
+            (None, Some(root)) => Ok(files::read_if_present(root, name)?),
+            (None, None) => Ok(None),
+        }
+    }
+
+    /// The directories that belong to the cluster: the command line's, else the configuration's.
+    pub(super) fn paths(
+        self,
+        args: &RepositoryArgs,
+        cluster: &ClusterPolicy,
+    ) -> Result<Vec<String>, RunError> {
+        let mut paths = Vec::new();
+        for path in &args.paths {
+            let path = path.trim_start_matches("./").trim_matches('/');
+            let outside = Path::new(path)
+                .components()
+                .any(|part| !matches!(part, std::path::Component::Normal(_)));
+            if outside && path != "." {
+                let message = format!("--path {path} leads out of the repository");
+                return Err(RunError::new(ErrorKind::Usage, message));
+            }
+            paths.push(if path == "." {
+                String::new()
+            } else {
+                path.to_owned()
+            });
+        }
+        if paths.is_empty() {
+            paths.clone_from(&cluster.paths);
+        }
+        for path in &paths {
+            if !self.holds_directory(path)? {
+                let message = format!("there is no directory {path} in the repository");
+                return Err(RunError::new(ErrorKind::Input, message));
+            }
+        }
+        Ok(paths)
+    }
+
+    fn holds_directory(self, path: &str) -> Result<bool, RunError> {
+        match (self.base, self.root) {
+            (Some(commit), _) => Ok(self.repository.holds_directory(commit, path)?),
+            (None, Some(root)) => Ok(files::is_directory(root, path)),
+            (None, None) => Ok(false),
+        }
+    }
+
+    pub(super) fn files(
+        self,
+        paths: &[String],
+        size_limit: u64,
+    ) -> Result<(Vec<RawFile>, Vec<Diagnostic>), RunError> {
+        let screen = Screen::new();
+        match (self.base, self.root) {
+            (Some(commit), _) => Ok(self
+                .repository
+                .read_manifests(commit, paths, size_limit, &screen)?),
+            (None, Some(root)) => {
+                let tracked = self.repository.tracked()?;
+                let selection = files::Selection {
+                    root,
+                    paths,
+                    tracked: &tracked,
+                    size_limit,
+                };
+                Ok(files::read_manifests(selection, &screen))
+            }
+            (None, None) => Ok((Vec::new(), Vec::new())),
+        }
+    }
+}
+
+/// What the configuration says of the cluster; nothing where it names no cluster at all.
+pub(super) fn cluster_policy(policy: &Policy, name: &str) -> Result<ClusterPolicy, RunError> {
+    if let Some(cluster) = policy.clusters.get(name) {
+        return Ok(cluster.clone());
+    }
+    if policy.clusters.is_empty() {
+        return Ok(ClusterPolicy::default());
+    }
+    let known: Vec<&str> = policy.clusters.keys().map(String::as_str).collect();
+    let message = format!("the configuration has no cluster `{name}`");
+    Err(RunError::new(ErrorKind::Usage, message).hint(format!(
+        "name one of them with --cluster: {}",
+        known.join(", ")
+    )))
+}
