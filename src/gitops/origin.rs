@@ -10,7 +10,7 @@ use super::written::written;
 use super::{Delivery, DeliveryMap, Engine, Origin, Source, flux, helm, ownership};
 use crate::manifest::{ManifestFile, ManifestSet, Object, ObjectRef, StringMap};
 use crate::reason::{Reason, ReasonCode};
-use crate::rollout::Member;
+use crate::rollout::{Member, WorkloadKind};
 
 /// Where Kustomize took an object from, with `buildMetadata: [originAnnotations]`.
 const ORIGIN: &str = "config.kubernetes.io/origin";
@@ -252,14 +252,23 @@ impl<'a> DeliveryMap<'a> {
         if let Some(reason) = self.template_of(reference) {
             return reason;
         }
-        let mut message = format!("no manifest in the repository makes {reference}");
-        if let Some(carrier) = carrier.and_then(|number| self.carriers.get(number)) {
-            let (display, reads) = (carrier.display(), carrier.reads());
-            message = format!("{display} delivers it from {reads}, and no manifest there makes it");
-        }
-        if let Some(near) = self.nearest(reference) {
-            message.push_str(&near);
-        }
+        let near = self.nearest(reference).unwrap_or_default();
+        let carrier = carrier.and_then(|number| self.carriers.get(number));
+        let message = match (carrier, owner.and_then(named)) {
+            (Some(carrier), _) => {
+                let (display, reads) = (carrier.display(), carrier.reads());
+                format!("{display} delivers it from {reads}, and no manifest there makes it{near}")
+            }
+            (None, Some(display)) => format!(
+                "no manifest in the repository makes it, and {display} delivers it: restart it in \
+                 the repository that this reads{near}"
+            ),
+            (None, None) if rolls(reference) => {
+                let restart = helm::rollout_restart(reference);
+                format!("no manifest in the repository makes it: run `{restart}`{near}")
+            }
+            (None, None) => format!("no manifest in the repository makes it{near}"),
+        };
         Reason::new(ReasonCode::NotInGit, message)
     }
 
@@ -477,6 +486,25 @@ fn destination(cluster: &str, namespace: &str, name: &str) -> String {
     } else {
         format!("{namespace}/{name} of {cluster}")
     }
+}
+
+/// The engine's object that a mark names.
+fn named(owner: &Owner) -> Option<String> {
+    match owner {
+        Owner::Application(instance) => Some(format!("Application {}", instance.display())),
+        Owner::Kustomization { namespace, name } => {
+            Some(format!("Kustomization {namespace}/{name}"))
+        }
+        Owner::HelmRelease { .. } | Owner::Release { .. } => None,
+    }
+}
+
+/// Whether `kubectl rollout restart` takes the kind.
+fn rolls(reference: &ObjectRef) -> bool {
+    matches!(
+        WorkloadKind::of(reference),
+        WorkloadKind::Deployment | WorkloadKind::StatefulSet | WorkloadKind::DaemonSet
+    )
 }
 
 /// The engine and its object by name alone.
