@@ -140,11 +140,3 @@ pub fn explain<'a>(inputs: Inputs<'a>, member: &Member<'_>) -> (Decision<'a>, Op
     let (decision, _) = judge::judge(inputs, member);
     (decision, judge::explanation(inputs, member))
 }
-
-impl Decision<'_> {
-    /// Whether a reason of this code is among the reasons.
-    #[must_use]
-    pub fn has(&self, code: ReasonCode) -> bool {
-        self.reasons.iter().any(|reason| reason.code == code)
-    }
-}
