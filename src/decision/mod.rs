@@ -24,7 +24,7 @@ use crate::diagnostic::Diagnostic;
 use crate::gitops::{Delivery, DeliveryMap};
 use crate::manifest::{ManifestFile, Object, ObjectRef};
 use crate::mesh::{Drift, Explanation, Mesh, Stamp};
-use crate::reason::{Reason, ReasonCode, Verdict};
+use crate::reason::{Reason, Verdict};
 use crate::rollout::{Effect, Member, Risk};
 use crate::snapshot::{ClusterSnapshot, Gaps};
 

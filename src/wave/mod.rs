@@ -186,10 +186,9 @@ mod tests {
         plan.refuse(1, Reason::new(ReasonCode::UneditableManifest, "an alias"));
         assert_eq!(plan.restarts().collect::<Vec<_>>(), [0]);
         assert_eq!(plan.workloads[1].decision.verdict, Verdict::Manual);
-        assert!(
-            plan.workloads[1]
-                .decision
-                .has(ReasonCode::UneditableManifest)
+        assert_eq!(
+            plan.workloads[1].decision.reasons[0].code,
+            ReasonCode::UneditableManifest
         );
     }
 }
