@@ -73,19 +73,13 @@ impl<'a> DeliveryMap<'a> {
         let mut missing = BTreeSet::new();
         for live in &self.snapshot.workloads {
             let owner = self.ownership.by_marks(&live.reference, &live.metadata);
-            let name = match (&owner, engine) {
-                (Some(Owner::Application(instance)), Engine::ArgoCd) => {
-                    format!("Application {}", instance.display())
-                }
-                (Some(Owner::Kustomization { namespace, name }), Engine::Flux) => {
-                    format!("Kustomization {namespace}/{name}")
-                }
-                _ => continue,
+            let Some(owner) = owner.filter(|owner| engine_of(owner) == Some(engine)) else {
+                continue;
             };
-            let carrier = owner.and_then(|owner| self.carrier_of(&owner));
+            let carrier = self.carrier_of(&owner);
             let live = carrier.and_then(|number| self.carriers.get(number));
             if live.is_none_or(|carrier| carrier.file.is_some()) {
-                missing.insert(name);
+                missing.extend(named(&owner));
             }
         }
         missing.into_iter().collect()
@@ -140,7 +134,7 @@ impl<'a> DeliveryMap<'a> {
         };
         match carrier {
             Some(number) => root.carrier == Some(number),
-            None => root.destination.is_empty(),
+            None => !root.is_foreign,
         }
     }
 
@@ -507,17 +501,25 @@ fn rolls(reference: &ObjectRef) -> bool {
     )
 }
 
+/// The engine whose object a mark names.
+fn engine_of(owner: &Owner) -> Option<Engine> {
+    match owner {
+        Owner::Application(_) => Some(Engine::ArgoCd),
+        Owner::Kustomization { .. } | Owner::HelmRelease { .. } => Some(Engine::Flux),
+        Owner::Release { .. } => None,
+    }
+}
+
 /// The engine and its object by name alone.
 fn unknown_carrier(owner: &Owner) -> Option<Delivery> {
-    let (engine, name) = match owner {
-        Owner::Application(instance) => (Engine::ArgoCd, instance.display()),
-        Owner::Kustomization { namespace, name } | Owner::HelmRelease { namespace, name } => {
-            (Engine::Flux, format!("{namespace}/{name}"))
-        }
-        Owner::Release { .. } => return None,
+    let name = match owner {
+        Owner::Application(instance) => instance.display(),
+        Owner::Kustomization { namespace, name }
+        | Owner::HelmRelease { namespace, name }
+        | Owner::Release { namespace, name } => format!("{namespace}/{name}"),
     };
     Some(Delivery {
-        engine,
+        engine: engine_of(owner)?,
         name,
         blockers: Vec::new(),
         withheld: Vec::new(),

@@ -539,3 +539,16 @@ fn applications_in_git_stand_in_for_live_ones() {
     );
     check_in(&["clusters/a"], &files, &object, "shared-manifest: …");
 }
+
+#[test]
+fn an_application_in_git_may_deliver_to_this_very_cluster() {
+    let application = "{apiVersion: argoproj.io/v1alpha1, kind: Application, metadata: {name: shop, namespace: argocd}, \
+                       spec: {source: {path: apps, repoURL: r}, destination: {name: eu-1, namespace: shop}}}\n";
+    let files = [
+        ("apps/cart.yaml", &*deployment("", "cart")),
+        ("shop.yaml", application),
+    ];
+    let expected = "apps/cart.yaml#0 by argo-cd argocd/shop";
+    check(&files, &[live("shop", "cart")], expected);
+    check(&files, &[tracked(live("shop", "cart"), "shop")], expected);
+}
