@@ -6,6 +6,8 @@
 mod argo_cd;
 mod blocker;
 mod carrier;
+mod delivery;
+mod elsewhere;
 #[cfg(test)]
 pub(crate) mod fixture;
 mod flux;

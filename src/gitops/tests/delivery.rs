@@ -251,6 +251,8 @@ fn two_carriers_of_one_object_leave_the_engine_open() {
         &[live("shop", "cart"), one.clone(), two.clone()],
         "apps/cart.yaml#0",
     );
+    let other = [tracked(live("shop", "cart"), "other"), one.clone()];
+    check(&files, &other, "apps/cart.yaml#0 by argo-cd other");
     let object = tracked(live("shop", "cart"), "two");
     check(
         &files,
