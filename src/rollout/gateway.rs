@@ -103,17 +103,18 @@ impl<'m> Facts<'m> {
         })
     }
 
-    /// The injection template `gateway`, or a proxy container whose image injection fills in.
+    /// The injection template `gateway`, or a pod of nothing but a proxy whose image injection fills
+    /// in. Beside other containers, such a proxy is a sidecar with settings of its own.
     fn is_injected(&self) -> bool {
         let by_template = self
             .annotations
             .get(INJECT_TEMPLATES)
             .is_some_and(|names| names.split(',').any(|name| name.trim() == "gateway"));
-        let by_image = self
-            .spec
-            .container(PROXY)
-            .is_some_and(|(proxy, _)| proxy.image.as_deref() == Some("auto"));
-        by_template || by_image
+        let alone = match self.spec.containers.as_slice() {
+            [only] => only.name == PROXY && only.image.as_deref() == Some("auto"),
+            _ => false,
+        };
+        by_template || alone
     }
 
     /// A router whose proxy stands in the manifest with an image of its own.

@@ -292,6 +292,18 @@ fn operator_owned() {
 }
 
 #[test]
+fn a_proxy_with_settings_of_its_own_is_no_gateway() {
+    let with = |containers: Value| {
+        let template = template(json!({}), json!({"containers": containers}));
+        of("Deployment", json!({"replicas": 2, "template": template}))
+    };
+    let proxy = json!({"name": "istio-proxy", "image": "auto"});
+    check(&[with(json!([proxy]))], &["gateway: …"]);
+    let app = json!({"name": "app", "image": "x", "readinessProbe": {}});
+    check(&[with(json!([app, proxy]))], &[]);
+}
+
+#[test]
 fn gateway() {
     let metadata = json!({"annotations": {"inject.istio.io/templates": "gateway"}});
     let containers = json!([{"name": "istio-proxy", "image": "auto"}]);
