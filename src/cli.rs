@@ -63,6 +63,8 @@ pub enum Command {
     Plan(PlanArgs),
     /// The same plan, then writes it.
     Apply(ApplyArgs),
+    /// Records a cluster into a file: kubectl-compatible, only the fields that plans use, no secrets.
+    Snapshot(SnapshotArgs),
     /// One workload's whole reasoning, or what a code means.
     Explain(ExplainArgs),
     /// Writes the restarts of a previous commit into freshly rendered manifests.
@@ -92,6 +94,14 @@ pub struct ApplyArgs {
     /// Write even when suspiciously much of the mesh is stale.
     #[arg(long, env = "MESHROLL_ALLOW_LARGE")]
     pub allow_large: bool,
+    /// Warn about a snapshot older than this.
+    #[arg(
+        long,
+        value_name = "DURATION",
+        default_value = "3h",
+        env = "MESHROLL_MAX_SNAPSHOT_AGE"
+    )]
+    pub max_snapshot_age: jiff::SignedDuration,
     /// What to look at.
     #[command(flatten)]
     pub input: InputArgs,
@@ -117,6 +127,58 @@ pub struct ExplainArgs {
     /// What to look at.
     #[command(flatten)]
     pub input: InputArgs,
+}
+
+/// `meshroll snapshot`.
+#[derive(Debug, Args)]
+pub struct SnapshotArgs {
+    /// Record what these files hold instead of a live cluster; repeatable.
+    #[arg(long, value_name = "FILE|DIR|-")]
+    pub from: Vec<PathBuf>,
+    /// Go on with what could be read of a broken file.
+    #[arg(long, requires = "from", env = "MESHROLL_ALLOW_PARTIAL")]
+    pub allow_partial: bool,
+    /// The file to write; packed when its name ends in `.zst` or `.gz`, standard output for `-`.
+    #[arg(
+        short,
+        long,
+        value_name = "FILE",
+        default_value = "-",
+        conflicts_with = "to_branch"
+    )]
+    pub output: PathBuf,
+    /// Commit the recording, as `snapshot.json.zst`, to this branch, which holds nothing else.
+    #[arg(long, value_name = "BRANCH", env = "MESHROLL_TO_BRANCH")]
+    pub to_branch: Option<String>,
+    /// The Git repository of that branch.
+    #[arg(long, value_name = "DIR", default_value = ".", env = "MESHROLL_REPO")]
+    pub repo: PathBuf,
+    /// Name of the cluster for the commit's message.
+    #[arg(
+        long,
+        value_name = "NAME",
+        default_value = "default",
+        env = "MESHROLL_CLUSTER"
+    )]
+    pub cluster: String,
+    /// The live cluster.
+    #[command(flatten)]
+    pub live: ClusterArgs,
+}
+
+/// Which live cluster to read, where there is no snapshot.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Live cluster")]
+pub struct ClusterArgs {
+    /// The kubeconfig; `KUBECONFIG`, `~/.kube/config` or the pod's service account by default.
+    #[arg(long, value_name = "FILE", env = "MESHROLL_KUBECONFIG")]
+    pub kubeconfig: Option<PathBuf>,
+    /// The kubeconfig's context; its current one by default.
+    #[arg(long, value_name = "NAME", env = "MESHROLL_CONTEXT")]
+    pub context: Option<String>,
+    /// Let the kubeconfig run a program for credentials even under CI=true.
+    #[arg(long, env = "MESHROLL_ALLOW_EXEC")]
+    pub allow_exec: bool,
 }
 
 /// `meshroll carry`.
@@ -189,8 +251,11 @@ pub struct InputArgs {
         env = "MESHROLL_SNAPSHOT"
     )]
     pub snapshots: Vec<PathBuf>,
+    /// The live cluster, where no snapshot is named.
+    #[command(flatten)]
+    pub live: ClusterArgs,
     /// Go on with what could be read of a broken snapshot.
-    #[arg(long, env = "MESHROLL_ALLOW_PARTIAL")]
+    #[arg(long, env = "MESHROLL_ALLOW_PARTIAL", help_heading = "Input")]
     pub allow_partial: bool,
     /// Only workloads of this namespace; repeatable.
     #[arg(

@@ -4,6 +4,7 @@ use std::error::Error as StdError;
 use std::fmt;
 
 use crate::config::ConfigError;
+use crate::edge::cluster::{ClusterError, ConnectError};
 use crate::edge::files::FilesError;
 use crate::edge::git::GitError;
 use crate::snapshot::SnapshotError;
@@ -109,6 +110,34 @@ impl From<SnapshotError> for RunError {
             Some(hint) => error.hint(hint),
             None => error,
         }
+    }
+}
+
+impl From<ClusterError> for RunError {
+    fn from(error: ClusterError) -> Self {
+        let (kind, hint) = match &error {
+            ClusterError::Connect(ConnectError::NoCluster(_)) => (
+                ErrorKind::Usage,
+                "name a recording with --snapshot (`kubectl get … -A -o json`), or a cluster with --kubeconfig",
+            ),
+            ClusterError::Connect(ConnectError::ExecRefused) => (
+                ErrorKind::Environment,
+                "allow it with --allow-exec if the kubeconfig is your own",
+            ),
+            ClusterError::Connect(_) => (
+                ErrorKind::Environment,
+                "look at the kubeconfig and its context",
+            ),
+            ClusterError::List { .. } => (
+                ErrorKind::Environment,
+                "run again when the API server answers",
+            ),
+            ClusterError::Snapshot(_) => (
+                ErrorKind::Input,
+                "see deploy/cluster-role.yaml for what may be listed",
+            ),
+        };
+        Self::new(kind, error).hint(hint)
     }
 }
 

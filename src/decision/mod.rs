@@ -4,6 +4,7 @@
 //! Every workload with a sidecar, or due one, gets exactly one [`Decision`]; when the tool cannot
 //! know, the verdict says so and nothing is done.
 
+mod carry;
 mod case;
 mod exclusion;
 mod judge;
@@ -14,6 +15,7 @@ mod template;
 use jiff::Timestamp;
 use rayon::prelude::{IntoParallelRefIterator as _, ParallelIterator as _};
 
+pub use carry::{Carried, carry};
 pub use marks::Marks;
 pub(crate) use marks::is_argo_rollout;
 
@@ -22,7 +24,7 @@ use crate::diagnostic::Diagnostic;
 use crate::gitops::{Delivery, DeliveryMap};
 use crate::manifest::{ManifestFile, Object, ObjectRef};
 use crate::mesh::{Drift, Explanation, Mesh, Stamp};
-use crate::reason::{Reason, ReasonCode, Verdict};
+use crate::reason::{Reason, Verdict};
 use crate::rollout::{Effect, Member, Risk};
 use crate::snapshot::{ClusterSnapshot, Gaps};
 
@@ -137,12 +139,4 @@ pub fn decide<'a>(
 pub fn explain<'a>(inputs: Inputs<'a>, member: &Member<'_>) -> (Decision<'a>, Option<Explanation>) {
     let (decision, _) = judge::judge(inputs, member);
     (decision, judge::explanation(inputs, member))
-}
-
-impl Decision<'_> {
-    /// Whether a reason of this code is among the reasons.
-    #[must_use]
-    pub fn has(&self, code: ReasonCode) -> bool {
-        self.reasons.iter().any(|reason| reason.code == code)
-    }
 }

@@ -112,6 +112,21 @@ pub struct NewCommit<'a> {
     pub files: &'a [(String, Vec<u8>)],
 }
 
+/// One file on a branch of its own.
+#[derive(Debug, Clone)]
+pub struct Orphan<'a> {
+    /// Short name of the branch.
+    pub branch: &'a str,
+    /// Name of the file.
+    pub file: &'a str,
+    /// Its bytes.
+    pub bytes: &'a [u8],
+    /// The whole message.
+    pub message: &'a str,
+    /// Author and commit time.
+    pub time: Timestamp,
+}
+
 /// A branch of ours as it stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OwnBranch {
@@ -379,16 +394,72 @@ impl GitRepository {
         let id = self
             .build_commit(commit)
             .map_err(failed("building the commit"))?;
-        let name = full_name(commit.branch);
-        let reason = "meshroll: restart stale sidecars";
+        self.move_branch(commit.branch, id, expected)?;
+        Ok(id)
+    }
+
+    /// Puts one file on a branch of its own, as a commit without a parent; nothing where the branch
+    /// holds the same bytes already.
+    ///
+    /// # Errors
+    ///
+    /// When the branch has a commit that is not ours, is checked out, moved meanwhile, or cannot be
+    /// written.
+    pub fn replace_orphan(
+        &self,
+        orphan: &Orphan<'_>,
+        is_ours: impl Fn(&str) -> bool,
+    ) -> Result<(Oid, bool), GitError> {
+        self.refuse_checked_out(orphan.branch)?;
+        let reference = self
+            .repository
+            .find_reference(&full_name(orphan.branch))
+            .ok();
+        let tip = reference
+            .map(|reference| reference.peel_to_commit())
+            .transpose();
+        let tip = tip.map_err(failed("reading the branch"))?;
+        if let Some(tip) = &tip
+            && !is_ours(&String::from_utf8_lossy(tip.message_bytes()))
+        {
+            let (branch, commit) = (orphan.branch.to_owned(), tip.id().to_string());
+            return Err(GitError::ForeignBranch { branch, commit });
+        }
+        let tree = self
+            .single_file_tree(orphan)
+            .map_err(failed("building the commit"))?;
+        if let Some(tip) = tip.as_ref().filter(|tip| tip.tree_id() == tree) {
+            return Ok((tip.id(), false));
+        }
+        let commit = || {
+            let author = self.signature(orphan.time)?;
+            let tree = self.repository.find_tree(tree)?;
+            self.repository
+                .commit(None, &author, &author, orphan.message, &tree, &[])
+        };
+        let id = commit().map_err(failed("building the commit"))?;
+        self.move_branch(orphan.branch, id, tip.map(|tip| tip.id()))?;
+        Ok((id, true))
+    }
+
+    fn single_file_tree(&self, orphan: &Orphan<'_>) -> Result<Oid, git2::Error> {
+        let blob = self.repository.blob(orphan.bytes)?;
+        let mut tree = self.repository.treebuilder(None)?;
+        tree.insert(orphan.file, blob, FileMode::Blob.into())?;
+        tree.write()
+    }
+
+    /// Moves a branch in one step, if it still stands where `expected` says.
+    fn move_branch(&self, branch: &str, id: Oid, expected: Option<Oid>) -> Result<(), GitError> {
+        let name = full_name(branch);
         let moved = match expected {
             Some(old) => self
                 .repository
-                .reference_matching(&name, id, true, old, reason),
-            None => self.repository.reference(&name, id, false, reason),
+                .reference_matching(&name, id, true, old, "meshroll"),
+            None => self.repository.reference(&name, id, false, "meshroll"),
         };
         match moved {
-            Ok(_) => Ok(id),
+            Ok(_) => Ok(()),
             Err(error)
                 if matches!(
                     error.code(),
@@ -396,7 +467,7 @@ impl GitRepository {
                 ) =>
             {
                 Err(GitError::Moved {
-                    branch: commit.branch.to_owned(),
+                    branch: branch.to_owned(),
                 })
             }
             Err(source) => Err(GitError::Failed {

@@ -3,6 +3,7 @@
 //! Edges translate and decide nothing. They know core types and never each other; `run` is their
 //! only caller.
 
+pub mod clock;
 pub mod cluster;
 pub mod files;
 pub mod git;

@@ -119,6 +119,22 @@ pub fn record(snapshot: &ClusterSnapshot, path: &Path) -> Result<(), SnapshotErr
     })
 }
 
+/// The bytes of a recording, packed as its name says.
+///
+/// # Errors
+///
+/// When they cannot be packed.
+pub fn bytes(snapshot: &ClusterSnapshot, name: &str) -> Result<Vec<u8>, SnapshotError> {
+    let suffix = name.rsplit_once('.').map_or("", |(_, suffix)| suffix);
+    let mut bytes = Vec::new();
+    let packed = pack(snapshot, suffix, &mut bytes);
+    let unwritable = |source| SnapshotError::Unwritable {
+        name: name.to_owned(),
+        source,
+    };
+    packed.map(|()| bytes).map_err(unwritable)
+}
+
 fn replace(snapshot: &ClusterSnapshot, path: &Path) -> io::Result<()> {
     let directory = path.parent().filter(|it| !it.as_os_str().is_empty());
     let beside = directory.unwrap_or(Path::new("."));

@@ -51,6 +51,19 @@ pub fn narrate(line: &str) {
     let _ = writeln!(io::stderr().lock(), "{line}");
 }
 
+/// Whether a person watches standard error: it is a terminal, and no CI's.
+#[must_use]
+pub fn is_watched() -> bool {
+    io::stderr().is_terminal() && std::env::var_os("CI").is_none()
+}
+
+/// Shows how far a long step is, in a line that the next one replaces; an empty text clears it.
+pub fn progress(text: &str) {
+    let mut stderr = io::stderr().lock();
+    // What cannot be shown is not worth failing for.
+    let _ = write!(stderr, "\r\u{1b}[K{text}").and_then(|()| stderr.flush());
+}
+
 /// Sends `tracing` events of this level and up to standard error.
 pub fn trace(verbosity: u8) {
     let level = match verbosity {

@@ -9,7 +9,7 @@ use std::rc::Rc;
 use serde_json::Value;
 
 use super::path;
-use crate::manifest::{Body, ManifestSet};
+use crate::manifest::{Body, ManifestSet, ObjectRef};
 use crate::rollout::value;
 
 /// Bases of bases of bases: deeper than this is a mistake or an attack.
@@ -121,8 +121,10 @@ pub(super) struct Kustomizations<'a> {
     by_directory: BTreeMap<String, Kustomization>,
     /// Directories that another kustomization lists.
     referenced: BTreeSet<String>,
-    /// Files that a kustomization lists.
+    /// Files that a kustomization lists as resources.
     listed: BTreeSet<usize>,
+    /// Files that a kustomization lists as patches, which are never objects of their own.
+    patches: BTreeSet<usize>,
 }
 
 impl<'a> Kustomizations<'a> {
@@ -132,6 +134,7 @@ impl<'a> Kustomizations<'a> {
             by_directory: BTreeMap::new(),
             referenced: BTreeSet::new(),
             listed: BTreeSet::new(),
+            patches: BTreeSet::new(),
         };
         let bodies: Vec<(&str, bool, &Value)> = manifests
             .files
@@ -139,11 +142,11 @@ impl<'a> Kustomizations<'a> {
             .filter(|file| is_kustomization(&file.path))
             .filter_map(|file| {
                 file.objects.iter().find_map(|object| match &object.body {
-                    Body::Configuration(body) => {
+                    Body::Configuration(body) if is_of_kustomize(&object.reference) => {
                         let is_component = object.reference.kind == "Component";
                         Some((path::directory(&file.path), is_component, body))
                     }
-                    Body::Workload(_) => None,
+                    _ => None,
                 })
             })
             .collect();
@@ -152,6 +155,7 @@ impl<'a> Kustomizations<'a> {
             let mut read = Kustomization::read(manifests, &directories, directory, body);
             read.is_component = is_component;
             all.listed.extend(&read.files);
+            all.patches.extend(patch_files(manifests, directory, body));
             all.referenced.extend(read.bases.iter().cloned());
             all.referenced.extend(read.components.iter().cloned());
             all.by_directory.entry(directory.to_owned()).or_insert(read);
@@ -216,6 +220,11 @@ impl<'a> Kustomizations<'a> {
     /// Whether some kustomization lists the file.
     pub(super) fn lists(&self, file: usize) -> bool {
         self.listed.contains(&file)
+    }
+
+    /// Whether some kustomization lists the file as a patch, and none as a resource.
+    pub(super) fn is_patch(&self, file: usize) -> bool {
+        self.patches.contains(&file) && !self.lists(file)
     }
 
     /// The objects that the kustomization of a directory renders.
@@ -300,6 +309,26 @@ impl Kustomization {
             .collect();
         read
     }
+}
+
+/// The files of the patches of a kustomization; inline patches have none.
+fn patch_files(manifests: &ManifestSet, directory: &str, body: &Value) -> Vec<usize> {
+    let with_path = ["patches", "patchesJson6902"];
+    let paths = with_path
+        .iter()
+        .flat_map(|field| value::items(body, &[field]))
+        .filter_map(|patch| value::text(patch, &["path"]));
+    let merges = value::texts(body, &["patchesStrategicMerge"]);
+    paths
+        .chain(merges)
+        .filter(|written| !written.contains('\n'))
+        .filter_map(|written| file_at(manifests, &path::resolve(directory, written)?))
+        .collect()
+}
+
+/// A Flux Kustomization may stand in a file of this name too; Kustomize reads no such file.
+fn is_of_kustomize(reference: &ObjectRef) -> bool {
+    matches!(&*reference.group, "" | "kustomize.config.k8s.io")
 }
 
 /// The objects of a file as they are written.

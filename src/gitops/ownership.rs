@@ -21,6 +21,9 @@ const FLUX_HELM_NAME: &str = "helm.toolkit.fluxcd.io/name";
 const FLUX_HELM_NAMESPACE: &str = "helm.toolkit.fluxcd.io/namespace";
 const HELM_RELEASE: &str = "meta.helm.sh/release-name";
 const HELM_NAMESPACE: &str = "meta.helm.sh/release-namespace";
+/// Written by charts, and so no proof of a release: `helm template` writes them into Git as well.
+const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
+const CHART: &str = "helm.sh/chart";
 
 /// Who delivered a live object, by its own marks.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -77,6 +80,12 @@ pub(super) fn metadata<'a>(member: &Member<'a>) -> Option<&'a Metadata> {
     }
     let is_pod = member.reference.group.is_empty() && member.reference.kind == "Pod";
     is_pod.then_some(&member.pods.first()?.metadata)
+}
+
+/// Whether a chart made an object, here or in a cluster.
+pub(super) fn is_of_chart(metadata: &Metadata) -> bool {
+    let managed = metadata.labels.get(MANAGED_BY);
+    managed.is_some_and(|by| by == "Helm") || metadata.labels.contains_key(CHART)
 }
 
 /// Who delivered what, by the objects' own marks and by what the engines' objects list.

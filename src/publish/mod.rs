@@ -22,9 +22,7 @@ pub fn branch(cluster: &str, wave: &str) -> String {
 /// Whether a commit message is one of ours.
 #[must_use]
 pub fn is_ours(message: &str) -> bool {
-    message.lines().any(|line| {
-        line.starts_with(TARGET_TRAILER) && line[TARGET_TRAILER.len()..].starts_with(": ")
-    })
+    has_trailer(message, TARGET_TRAILER)
 }
 
 /// The commit message for the restarts of a plan.
@@ -76,6 +74,27 @@ pub fn commit_message(
         one_line(cluster)
     );
     message
+}
+
+/// The commit message of a recording.
+#[must_use]
+pub fn recording_message(cluster: &str, captured_at: Timestamp) -> String {
+    let cluster = one_line(cluster);
+    format!("meshroll: snapshot of {cluster}\n\n{SNAPSHOT_TRAILER}: {cluster} {captured_at}\n")
+}
+
+/// Whether a commit message is that of a recording.
+#[must_use]
+pub fn is_recording(message: &str) -> bool {
+    has_trailer(message, SNAPSHOT_TRAILER)
+}
+
+fn has_trailer(message: &str, key: &str) -> bool {
+    let is_trailer = |line: &str| {
+        line.strip_prefix(key)
+            .is_some_and(|rest| rest.starts_with(": "))
+    };
+    message.lines().any(is_trailer)
 }
 
 /// Version and revision of every restart, sorted: the stamps without their hashes.

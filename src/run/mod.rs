@@ -4,6 +4,7 @@
 
 mod carry;
 mod narration;
+mod record;
 mod selection;
 mod source;
 mod world;
@@ -38,13 +39,14 @@ pub fn run(cli: &Cli) -> Result<u8, RunError> {
     match &cli.command {
         Command::Plan(args) => plan(cli, args),
         Command::Apply(args) => apply(cli, args),
-        Command::Explain(args) => explain(args),
+        Command::Snapshot(args) => record::record(cli, args),
+        Command::Explain(args) => explain(cli, args),
         Command::Carry(args) => carry::carry(cli, args),
     }
 }
 
 fn plan(cli: &Cli, args: &PlanArgs) -> Result<u8, RunError> {
-    let world = World::read(&args.input, ReadFrom::WorkTree)?;
+    let world = World::read(cli, &args.input, ReadFrom::WorkTree)?;
     let (deliveries, found) = world.deliveries();
     let planned = Planned::new(&world, &deliveries, found, &args.input)?;
     narration::diagnostics(cli, &planned.diagnostics);
@@ -62,10 +64,12 @@ fn apply(cli: &Cli, args: &ApplyArgs) -> Result<u8, RunError> {
         Destination::Worktree => ReadFrom::WorkTree,
         Destination::Branch => ReadFrom::Commit,
     };
-    let world = World::read(&args.input, read_from)?;
+    let world = World::read(cli, &args.input, read_from)?;
     let (deliveries, found) = world.deliveries();
     let planned = Planned::new(&world, &deliveries, found, &args.input)?;
     narration::diagnostics(cli, &planned.diagnostics);
+    let age = record::age(&world.snapshot, args.max_snapshot_age);
+    narration::diagnostics(cli, age.as_slice());
     if let Some(why) = planned.plan.brake().filter(|_| !args.allow_large) {
         return Err(RunError::new(ErrorKind::Input, why)
             .hint("look at `meshroll plan`; if it is right, apply with --allow-large"));
@@ -86,16 +90,16 @@ fn apply(cli: &Cli, args: &ApplyArgs) -> Result<u8, RunError> {
     Ok(planned.exit_code(&args.output))
 }
 
-fn explain(args: &ExplainArgs) -> Result<u8, RunError> {
+fn explain(cli: &Cli, args: &ExplainArgs) -> Result<u8, RunError> {
     let text = match report::explain_code(&args.subject) {
         Some(text) => text,
-        None => explain_workload(args)?,
+        None => explain_workload(cli, args)?,
     };
     narration::answer(&text)?;
     Ok(error::DONE)
 }
 
-fn explain_workload(args: &ExplainArgs) -> Result<String, RunError> {
+fn explain_workload(cli: &Cli, args: &ExplainArgs) -> Result<String, RunError> {
     let parts: Vec<&str> = args.subject.split('/').collect();
     let [namespace, kind, name] = parts.as_slice() else {
         let message = format!(
@@ -104,7 +108,7 @@ fn explain_workload(args: &ExplainArgs) -> Result<String, RunError> {
         );
         return Err(RunError::new(ErrorKind::Usage, message));
     };
-    let world = World::read(&args.input, ReadFrom::WorkTree)?;
+    let world = World::read(cli, &args.input, ReadFrom::WorkTree)?;
     let (deliveries, _) = world.deliveries();
     let members = rollout::members(&world.snapshot);
     let is_meant = |member: &&rollout::Member<'_>| {

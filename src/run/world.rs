@@ -1,22 +1,22 @@
 //! The world: everything that a run reads, read once and before anything is computed.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use git2::Oid;
 use jiff::Timestamp;
 
+use super::record;
 use super::source::{ManifestSource, cluster_policy};
-use crate::cli::InputArgs;
-use crate::config::{ClusterPolicy, Policy};
+use crate::cli::{Cli, InputArgs};
+use crate::config::Policy;
 use crate::decision::Inputs;
 use crate::diagnostic::Diagnostic;
 use crate::edge::git::GitRepository;
-use crate::edge::snapshot_file;
 use crate::error::{ErrorKind, RunError};
 use crate::gitops::DeliveryMap;
 use crate::manifest::{self, ManifestSet, Screen};
 use crate::mesh::Mesh;
-use crate::snapshot::{self, ClusterSnapshot, Gaps, ReadOptions};
+use crate::snapshot::{self, ClusterSnapshot, Gaps};
 
 /// Where manifests are read from when the user does not say.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,7 +49,7 @@ impl World {
     /// # Errors
     ///
     /// When an input cannot be used at all.
-    pub(super) fn read(args: &InputArgs, read_from: ReadFrom) -> Result<Self, RunError> {
+    pub(super) fn read(cli: &Cli, args: &InputArgs, read_from: ReadFrom) -> Result<Self, RunError> {
         let repository = GitRepository::open(&args.repository.repo)?;
         let root = repository.work_tree();
         let from_commit = args.rev.is_some() || read_from == ReadFrom::Commit || root.is_none();
@@ -65,7 +65,9 @@ impl World {
         };
         let policy = source.policy(&args.repository)?;
         let cluster = cluster_policy(&policy, &args.repository.cluster)?;
-        let (snapshot, mut diagnostics) = read_snapshot(args, &policy, &cluster, root.as_deref())?;
+        let configured = root.as_ref().zip(cluster.snapshot.as_ref());
+        let configured = configured.map(|(root, snapshot)| root.join(snapshot));
+        let (snapshot, mut diagnostics) = read_snapshot(cli, args, &policy, configured)?;
         if let Some(uid) = &cluster.uid {
             snapshot.capture.check_cluster(uid)?;
         }
@@ -112,34 +114,24 @@ impl World {
     }
 }
 
+/// The snapshot that is named, else the cluster's own in the configuration, else the live cluster.
 fn read_snapshot(
+    cli: &Cli,
     args: &InputArgs,
     policy: &Policy,
-    cluster: &ClusterPolicy,
-    root: Option<&Path>,
+    configured: Option<PathBuf>,
 ) -> Result<(ClusterSnapshot, Vec<Diagnostic>), RunError> {
-    let configured = || Some(root?.join(cluster.snapshot.as_ref()?));
     let mut paths = args.snapshots.clone();
-    if paths.is_empty() {
-        paths.extend(configured());
+    let names_cluster = args.live.kubeconfig.is_some() || args.live.context.is_some();
+    if paths.is_empty() && !names_cluster {
+        paths.extend(configured);
     }
-    if paths.is_empty() {
-        return Err(
-            RunError::new(ErrorKind::Usage, "there is no snapshot of the cluster")
-                .hint("record one with `kubectl get … -A -o json` and name it with --snapshot"),
-        );
-    }
-    let keys = &policy.annotations;
-    let options = ReadOptions {
-        allow_partial: args.allow_partial,
-        annotation_keys: keys
-            .restarted_at
-            .iter()
-            .chain([&keys.restarted_for])
-            .cloned()
-            .collect(),
-    };
-    Ok(snapshot::read_with(snapshot_file::open(&paths)?, &options)?)
+    record::read(
+        cli,
+        &paths,
+        &args.live,
+        record::options(policy, args.allow_partial),
+    )
 }
 
 /// The time that is planned for: `--now`, else when the snapshot was taken.

@@ -38,7 +38,10 @@ fn a_command_line_that_is_none_exits_with_64() {
 fn no_snapshot_is_a_usage_error() {
     expect(
         &repository().meshroll(&["plan"]).fail(64),
-        &["there is no snapshot", "hint: record one with"],
+        &[
+            "there is no cluster",
+            "hint: name a recording with --snapshot",
+        ],
     );
 }
 

@@ -8,7 +8,14 @@ use crate::common::{Tool, golden, project};
 fn help_is_the_expected_one() {
     let directory = tempfile::tempdir().expect("a directory");
     let mut text = String::new();
-    for verb in [&[][..], &["plan"], &["apply"], &["explain"], &["carry"]] {
+    for verb in [
+        &[][..],
+        &["plan"],
+        &["apply"],
+        &["explain"],
+        &["carry"],
+        &["snapshot"],
+    ] {
         let arguments = [verb, &["--help"]].concat();
         let help = Tool::new(directory.path(), &arguments).succeed();
         writeln!(text, "$ meshroll {}\n{help}", arguments.join(" ")).expect("written");

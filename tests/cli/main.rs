@@ -8,4 +8,5 @@ mod example; // the bundled example of the README
 mod help; // the whole of `--help`, as a snapshot
 mod recordings; // recordings of a real cluster, where there are any
 mod scenarios; // every folder of fixtures/scenarios
+mod snapshot; // recordings of files and of a live cluster
 mod tidy; // rules of the house that no compiler checks

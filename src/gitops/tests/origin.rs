@@ -120,6 +120,28 @@ fn patches_are_no_source() {
 }
 
 #[test]
+fn patches_that_a_kustomization_lists_are_no_source_either() {
+    let files = [
+        (
+            "prod/kustomization.yaml",
+            "resources: [https://example.com/base]\npatches: [{path: cart.yaml}]\n",
+        ),
+        ("prod/cart.yaml", &*deployment("shop", "cart")),
+    ];
+    check(&files, &[by_flux(live("shop", "cart"))], "not-in-git: …");
+}
+
+#[test]
+fn a_kustomization_of_flux_is_none_of_kustomizes() {
+    let flux = "{apiVersion: kustomize.toolkit.fluxcd.io/v1, kind: Kustomization, metadata: {name: a}, spec: {path: x}}\n";
+    let files = [
+        ("apps/kustomization.yaml", flux),
+        ("apps/cart.yaml", &*deployment("shop", "cart")),
+    ];
+    check(&files, &[live("shop", "cart")], "apps/cart.yaml#0");
+}
+
+#[test]
 fn shared_manifest() {
     let overlay = |namespace: &str| format!("resources: [../base]\nnamespace: {namespace}\n");
     let (test, prod) = (overlay("shop-test"), overlay("shop"));
@@ -166,6 +188,23 @@ fn ambiguous_manifest() {
         &files,
         &[live("shop", "cart")],
         "clusters/b/cart.yaml#0",
+    );
+}
+
+#[test]
+fn kustomizes_origin_annotation_settles_what_is_ambiguous() {
+    let file = deployment("shop", "cart");
+    let files = [("a/cart.yaml", &*file), ("b/cart.yaml", &*file)];
+    let with = |origin: &str, expected: &str| {
+        let object = annotated(live("shop", "cart"), "config.kubernetes.io/origin", origin);
+        check(&files, &[object], expected);
+    };
+    with("path: ../b/cart.yaml\n", "b/cart.yaml#0");
+    with("path: cart.yaml\n", "ambiguous-manifest: …");
+    with("path: c/cart.yaml\n", "ambiguous-manifest: …");
+    with(
+        "path: b/cart.yaml\nrepo: https://example.com/other\n",
+        "ambiguous-manifest: …",
     );
 }
 

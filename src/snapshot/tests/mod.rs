@@ -2,6 +2,8 @@
 
 use std::io::{Cursor, Read, Write as _};
 
+mod properties;
+
 use super::{ClusterSnapshot, Input, ReadOptions, SnapshotError, read, read_with};
 use crate::diagnostic::{Diagnostic, DiagnosticCode};
 use crate::manifest::ObjectRef;
