@@ -231,7 +231,6 @@ codes! {
         StampNotCarried = "stamp-not-carried": "`meshroll carry` found no single place for a stamp of the previous manifests: the workload is gone, or several fresh manifests make one of its name.",
         // wave and edit
         ImplicitWave = "implicit-wave": "Stale workloads match no configured wave and form an implicit last wave.",
-        NotCarried = "not-carried": "A workload of the previous commit is not in the fresh manifests any more, so its restart was not carried over.",
         EditRefused = "edit-refused": "An edit could not be proven to change nothing but the restart, so the file is left as it is.",
     }
 }

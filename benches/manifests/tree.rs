@@ -15,7 +15,9 @@ pub(crate) fn write(root: &Path, files: usize) -> io::Result<()> {
         fs::create_dir_all(&directory)?;
         for number in start..(start + DIRECTORY).min(files) {
             let (name, text) = file(number);
-            fs::write(directory.join(name), text)?;
+            let path = directory.join(name);
+            fs::create_dir_all(path.parent().unwrap_or(&directory))?;
+            fs::write(path, text)?;
         }
     }
     Ok(())
@@ -32,7 +34,7 @@ fn file(number: usize) -> (String, String) {
     let shop = format!("shop-{:03}", number / DIRECTORY);
     match number % 20 {
         0 | 5 | 10 | 15 => (format!("{name}.yaml"), deployment(&name, &shop)),
-        1 => ("kustomization.yaml".to_owned(), kustomization(number)),
+        1 => (format!("{name}/kustomization.yaml"), kustomization(number)),
         2 | 7 | 12 | 17 => (format!("{name}-values.yaml"), values(number)),
         3 | 8 | 13 | 18 => (format!("{name}-config.yaml"), config_map(&name, &shop)),
         4 => (format!("{name}-dashboard.json"), dashboard(number)),

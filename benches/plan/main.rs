@@ -210,7 +210,7 @@ fn write_repository(root: &Path) {
     git(root, &["add", "--all"]);
     git(root, &["commit", "--quiet", "--message", "start"]);
     git(root, &["tag", "start"]);
-    git(root, &["gc", "--quiet"]);
+    git(root, &["repack", "-a", "-d", "-q"]);
 }
 
 fn deployment(number: usize) -> String {

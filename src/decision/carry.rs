@@ -5,7 +5,7 @@
 //! every stamp goes over, whatever became of the workload's sidecar since; only those of workloads
 //! that are gone are dropped. No cluster and no clock is needed: this runs one step after a render.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::Marks;
 use super::marks::is_argo_rollout;
@@ -31,8 +31,9 @@ pub struct Carried<'a> {
 /// order of the fresh files.
 ///
 /// An object is the same when group, kind, name and the namespace as written are equal: first in the
-/// file of the same path, then in the only file that holds it, then in the only one of the same
-/// directory. A fresh object that carries a stamp and a restart time no older than the previous ones
+/// file of the same path, then in the only file that holds it anew, then in the only such one of the
+/// same directory. A file that held it before has a history of its own: it may be another cluster's,
+/// and a restart of one is none of the other's. A fresh object that carries a stamp and a restart time no older than the previous ones
 /// keeps its own.
 #[must_use]
 pub fn carry<'a>(
@@ -40,7 +41,7 @@ pub fn carry<'a>(
     fresh: &'a ManifestSet,
     keys: &AnnotationKeys,
 ) -> (Vec<Carried<'a>>, Vec<Diagnostic>) {
-    let places = Places::new(fresh);
+    let places = Places::new(previous, fresh);
     let mut carried = BTreeMap::new();
     let mut diagnostics = Vec::new();
     let mut turn: HashMap<(&str, &ObjectRef), usize> = HashMap::new();
@@ -84,10 +85,16 @@ type Place = (usize, usize);
 struct Places<'a> {
     manifests: &'a ManifestSet,
     by_identity: HashMap<&'a ObjectRef, Vec<Place>>,
+    /// Files that held a workload before.
+    before: HashSet<(&'a str, &'a ObjectRef)>,
 }
 
 impl<'a> Places<'a> {
-    fn new(manifests: &'a ManifestSet) -> Self {
+    fn new(previous: &'a ManifestSet, manifests: &'a ManifestSet) -> Self {
+        let held = |file: &'a ManifestFile| {
+            let objects = file.objects.iter();
+            objects.map(|object| (&*file.path, &object.reference))
+        };
         let mut by_identity: HashMap<&ObjectRef, Vec<Place>> = HashMap::new();
         for (file_number, file) in manifests.files.iter().enumerate() {
             for (number, object) in file.objects.iter().enumerate() {
@@ -100,6 +107,7 @@ impl<'a> Places<'a> {
         Self {
             manifests,
             by_identity,
+            before: previous.files.iter().flat_map(held).collect(),
         }
     }
 
@@ -112,11 +120,15 @@ impl<'a> Places<'a> {
         if let Some(place) = places.iter().filter(in_file).nth(nth) {
             return Ok(*place);
         }
-        if let [only] = places.as_slice() {
-            return Ok(*only);
+        let is_new = |place: &&Place| !self.before.contains(&(self.path(place.0), reference));
+        let anew: Vec<Place> = places.iter().filter(is_new).copied().collect();
+        match anew.as_slice() {
+            [] => return Err("no fresh manifest makes this workload in its place"),
+            [only] => return Ok(*only),
+            _ => {}
         }
         let beside = |place: &&Place| directory(self.path(place.0)) == directory(path);
-        let mut found = places.iter().filter(beside);
+        let mut found = anew.iter().filter(beside);
         match (found.next(), found.next()) {
             (Some(only), None) => Ok(*only),
             _ => Err("several fresh manifests make a workload of this name"),
@@ -262,6 +274,26 @@ mod tests {
         let clusters = [("a/new.yaml", &*bare), ("b/new.yaml", &*bare)];
         let expected = format!("b/new.yaml#0 {STAMP} -");
         check(&[("b/old.yaml", &stamped)], &clusters, &[&expected], &[]);
+    }
+
+    #[test]
+    fn a_restart_of_one_cluster_is_none_of_anothers() {
+        let stamped = deployment("cart", &marks(STAMP, TIME));
+        let bare = deployment("cart", "");
+        let before = [("a/cart.yaml", &*stamped), ("b/cart.yaml", &*bare)];
+        let expected = format!("a/cart.yaml#0 {STAMP} {TIME}");
+        let both = [("a/cart.yaml", &*bare), ("b/cart.yaml", &*bare)];
+        check(&before, &both, &[&expected], &[]);
+        let gone = "the stamp of Deployment shop/cart was not carried over: no fresh manifest makes this \
+                    workload in its place";
+        check(&before, &both[1..], &[], &[gone]);
+        let expected = format!("a/new.yaml#0 {STAMP} {TIME}");
+        check(
+            &before,
+            &[("a/new.yaml", &bare), both[1]],
+            &[&expected],
+            &[],
+        );
     }
 
     #[test]

@@ -24,7 +24,7 @@ use crate::diagnostic::Diagnostic;
 use crate::gitops::{Delivery, DeliveryMap};
 use crate::manifest::{ManifestFile, Object, ObjectRef};
 use crate::mesh::{Drift, Explanation, Mesh, Stamp};
-use crate::reason::{Reason, ReasonCode, Verdict};
+use crate::reason::{Reason, Verdict};
 use crate::rollout::{Effect, Member, Risk};
 use crate::snapshot::{ClusterSnapshot, Gaps};
 
@@ -139,12 +139,4 @@ pub fn decide<'a>(
 pub fn explain<'a>(inputs: Inputs<'a>, member: &Member<'_>) -> (Decision<'a>, Option<Explanation>) {
     let (decision, _) = judge::judge(inputs, member);
     (decision, judge::explanation(inputs, member))
-}
-
-impl Decision<'_> {
-    /// Whether a reason of this code is among the reasons.
-    #[must_use]
-    pub fn has(&self, code: ReasonCode) -> bool {
-        self.reasons.iter().any(|reason| reason.code == code)
-    }
 }

@@ -21,7 +21,7 @@ mod text_edit;
 #[cfg(test)]
 mod tests;
 
-pub use carry::{Carried, carry};
+pub use carry::plan_carried;
 pub use requests::plan_edits;
 pub use text_edit::{Replacement, TextEdit, TextEditError};
 

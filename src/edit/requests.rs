@@ -7,9 +7,9 @@ use rayon::prelude::{IntoParallelRefIterator as _, ParallelIterator as _};
 
 use super::{Assignment, EditRequest, FileEdit, plan_file};
 use crate::config::AnnotationKeys;
-use crate::decision::Decision;
+use crate::decision::{Decision, is_argo_rollout};
 use crate::diagnostic::Diagnostic;
-use crate::manifest::ManifestFile;
+use crate::manifest::{ManifestFile, Object};
 use crate::rollout::Effect;
 use crate::wave::RestartPlan;
 
@@ -87,30 +87,10 @@ fn request<'a>(
 ) -> Option<(&'a ManifestFile, EditRequest<'a>)> {
     let (file, object) = decision.manifest?;
     let restart = decision.restart.as_ref()?;
-    let template = object.workload()?.template_path;
     let time = now.to_string();
-    let assignment = |path: Vec<&'static str>, key: &str, value: &str| Assignment {
-        path,
-        key: key.to_owned(),
-        value: value.to_owned(),
-    };
-    let stamp = restart.stamp.to_string();
-    let assignments = match restart.effect {
-        // The template of an Argo Rollout stays untouched: changing it would start a canary.
-        Effect::RestartAt => vec![
-            assignment(vec!["metadata", "annotations"], &keys.restarted_for, &stamp),
-            assignment(vec!["spec"], "restartAt", &time),
-        ],
-        _ => {
-            let path = [template, &["metadata", "annotations"]].concat();
-            let restarted_at = keys
-                .restarted_at
-                .as_ref()
-                .map(|key| assignment(path.clone(), key, &time));
-            let restarted_for = assignment(path.clone(), &keys.restarted_for, &stamp);
-            restarted_at.into_iter().chain([restarted_for]).collect()
-        }
-    };
+    let restarts_by_annotation = restart.effect == Effect::TemplateAnnotation;
+    let restarted_at = (!restarts_by_annotation || keys.restarted_at.is_some()).then_some(&*time);
+    let assignments = assignments(object, keys, restarted_at, &restart.stamp.to_string())?;
     Some((
         file,
         EditRequest {
@@ -118,4 +98,35 @@ fn request<'a>(
             assignments,
         },
     ))
+}
+
+/// Where a workload's stamp and restart time stand: side by side in the pod template.
+///
+/// An Argo Rollout carries the stamp in its own annotations and restarts by `spec.restartAt`; its
+/// template stays untouched, since changing that would start a canary.
+pub(super) fn assignments(
+    object: &Object,
+    keys: &AnnotationKeys,
+    restarted_at: Option<&str>,
+    stamp: &str,
+) -> Option<Vec<Assignment>> {
+    let workload = object.workload()?;
+    let assignment = |path: &[&'static str], key: &str, value: &str| Assignment {
+        path: path.to_owned(),
+        key: key.to_owned(),
+        value: value.to_owned(),
+    };
+    if is_argo_rollout(&object.reference.group, &object.reference.kind) {
+        let stamp = assignment(&["metadata", "annotations"], &keys.restarted_for, stamp);
+        let time = restarted_at.map(|time| assignment(&["spec"], "restartAt", time));
+        return Some([stamp].into_iter().chain(time).collect());
+    }
+    let path = [workload.template_path, &["metadata", "annotations"]].concat();
+    let time = keys.restarted_at.as_ref().zip(restarted_at);
+    let time = time.map(|(key, time)| assignment(&path, key, time));
+    Some(
+        time.into_iter()
+            .chain([assignment(&path, &keys.restarted_for, stamp)])
+            .collect(),
+    )
 }

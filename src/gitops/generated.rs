@@ -9,9 +9,7 @@ use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
 
 use super::carrier::{Carrier, EngineObject};
 use super::path;
-use crate::manifest::ManifestSet;
-
-const HYDRATOR_METADATA: &str = "hydrator.metadata";
+use crate::manifest::{ManifestSet, is_hydrator_metadata};
 
 /// What marks generated files.
 #[derive(Debug)]
@@ -39,7 +37,7 @@ impl Generated {
             hydrated: manifests
                 .files
                 .iter()
-                .filter(|file| path::base_name(&file.path) == HYDRATOR_METADATA)
+                .filter(|file| is_hydrator_metadata(&file.path))
                 .map(|file| path::directory(&file.path).to_owned())
                 .collect(),
             synced: carriers.iter().filter_map(synced).collect(),
@@ -64,7 +62,7 @@ impl Generated {
             marked
         };
         Some(format!(
-            "Argo CD's source hydrator writes it ({HYDRATOR_METADATA} in {at})"
+            "Argo CD's source hydrator writes it (hydrator.metadata in {at})"
         ))
     }
 }

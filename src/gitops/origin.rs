@@ -5,12 +5,15 @@ use std::collections::BTreeSet;
 use super::argo_cd::{self, SourceKind};
 use super::carrier::{Carrier, EngineObject};
 use super::ownership::{InstanceName, Owner};
-use super::placement::{Placement, is_template, object};
+use super::placement::{Placement, object};
 use super::written::written;
 use super::{Delivery, DeliveryMap, Engine, Origin, Source, flux, helm, ownership};
-use crate::manifest::{ManifestFile, Object, ObjectRef, StringMap};
+use crate::manifest::{ManifestFile, ManifestSet, Object, ObjectRef, StringMap};
 use crate::reason::{Reason, ReasonCode};
 use crate::rollout::Member;
+
+/// Where Kustomize took an object from, with `buildMetadata: [originAnnotations]`.
+const ORIGIN: &str = "config.kubernetes.io/origin";
 
 impl<'a> DeliveryMap<'a> {
     /// Where a live workload comes from.
@@ -19,12 +22,13 @@ impl<'a> DeliveryMap<'a> {
         let owner = self.ownership.of(member);
         let carrier = owner.as_ref().and_then(|owner| self.carrier_of(owner));
         let found = self.candidates(&member.reference, owner.as_ref(), carrier);
+        let found = narrowed_by_origin(self.manifests, member, found);
         let source = match found.as_slice() {
             [] => Source::Elsewhere(self.elsewhere(member, owner.as_ref(), carrier)),
             [placement] => self.source(placement),
             several => Source::Elsewhere(self.ambiguous(several)),
         };
-        let carrier = carrier.or_else(|| self.placements.root(found.first()?)?.carrier);
+        let carrier = carrier.or_else(|| self.only_carrier(found.first()?));
         Origin {
             delivery: self.delivery(member, owner.as_ref(), carrier, &source),
             source,
@@ -114,6 +118,20 @@ impl<'a> DeliveryMap<'a> {
         }
         found.retain(|placement| seen.insert((placement.file, placement.object)));
         found
+    }
+
+    /// The carrier of a placement that nothing live names; none where several bring the object.
+    fn only_carrier(&self, placement: &Placement) -> Option<usize> {
+        let same = self
+            .placements
+            .of_object(placement.file, placement.object)
+            .filter(|other| other.namespace == placement.namespace && other.name == placement.name);
+        let roots = same.filter_map(|other| self.placements.root(other));
+        let carriers: BTreeSet<Option<usize>> = roots.map(|root| root.carrier).collect();
+        match carriers.first() {
+            Some(only) if carriers.len() == 1 => *only,
+            _ => None,
+        }
     }
 
     fn is_candidate(&self, placement: &Placement, carrier: Option<usize>) -> bool {
@@ -316,23 +334,16 @@ impl<'a> DeliveryMap<'a> {
             })
     }
 
-    /// A manifest whose name would be this object's once its variables are filled in.
+    /// A template whose name would be this object's once its placeholders are filled in.
     fn template_of(&self, reference: &ObjectRef) -> Option<Reason> {
-        let placement = self.placements.templated().find(|placement| {
-            let object = object(self.manifests, placement.file, placement.object);
-            let same_kind = object.is_some_and(|object| {
-                object.reference.group == reference.group && object.reference.kind == reference.kind
-            });
-            same_kind
-                && may_become(&placement.name, &reference.name)
-                && (may_become(&placement.namespace, &reference.namespace)
-                    || placement.namespace == reference.namespace)
-        })?;
-        let file = self.manifests.files.get(placement.file)?;
+        let templates = &self.manifests.templates;
+        let template = templates
+            .iter()
+            .find(|template| template.can_make(reference))?;
         let message = format!(
-            "{} makes it from a template ({}/{}), whose values are not in the repository: add the \
-             pod annotation there by hand",
-            file.path, placement.namespace, placement.name
+            "{}:{} makes it from a template ({}), which is filled in elsewhere: add the pod \
+             annotation there by hand",
+            template.path, template.line, template.name
         );
         Some(Reason::new(ReasonCode::TemplatedManifest, message))
     }
@@ -418,12 +429,46 @@ impl<'a> DeliveryMap<'a> {
                 let written = manifest
                     .into_iter()
                     .flat_map(|(_, object)| [&object.labels, &object.annotations]);
-                let marks: Vec<&StringMap> = live.chain(written).collect();
-                let blockers = flux::for_object(kustomization, &member.reference, &marks, &fields);
+                let target = flux::Target {
+                    reference: &member.reference,
+                    marks: live.chain(written).collect(),
+                    file: manifest.map(|(file, _)| file.path.as_str()),
+                };
+                let blockers = flux::for_object(kustomization, self.snapshot, &target, &fields);
                 (blockers, Vec::new())
             }
         }
     }
+}
+
+/// Of several placements, those of the file that Kustomize says it took the object from, where its
+/// origin annotation is switched on. The path is relative to the root that was built.
+fn narrowed_by_origin<'p>(
+    manifests: &ManifestSet,
+    member: &Member<'_>,
+    found: Vec<&'p Placement>,
+) -> Vec<&'p Placement> {
+    let annotations = ownership::metadata(member).map(|metadata| &metadata.annotations);
+    let origin = annotations.and_then(|annotations| annotations.get(ORIGIN));
+    let (Some(origin), true) = (origin, found.len() > 1) else {
+        return found;
+    };
+    let is_remote = origin.lines().any(|line| line.starts_with("repo:"));
+    let path = origin.lines().find_map(|line| line.strip_prefix("path:"));
+    let Some(path) = path.filter(|_| !is_remote) else {
+        return found;
+    };
+    let path = path
+        .trim()
+        .trim_start_matches("../")
+        .trim_matches(['"', '\'']);
+    let is_origin = |placement: &&&Placement| {
+        let file = manifests.files.get(placement.file);
+        let rest = file.and_then(|file| file.path.strip_suffix(path));
+        rest.is_some_and(|rest| rest.is_empty() || rest.ends_with('/'))
+    };
+    let narrowed: Vec<&Placement> = found.iter().filter(is_origin).copied().collect();
+    if narrowed.is_empty() { found } else { narrowed }
 }
 
 fn destination(cluster: &str, namespace: &str, name: &str) -> String {
@@ -431,39 +476,6 @@ fn destination(cluster: &str, namespace: &str, name: &str) -> String {
         format!("{namespace}/{name}")
     } else {
         format!("{namespace}/{name} of {cluster}")
-    }
-}
-
-/// Whether a template of a name can become a name: what stands outside of its variables is there,
-/// in order.
-fn may_become(template: &str, name: &str) -> bool {
-    if !is_template(template) {
-        return template == name;
-    }
-    let mut rest = template;
-    let mut left = name;
-    let mut is_first = true;
-    loop {
-        let open = rest.find("${").into_iter().chain(rest.find("{{")).min();
-        let literal = open.map_or(rest, |open| rest.split_at(open).0);
-        if open.is_none() {
-            return if is_first {
-                left == literal
-            } else {
-                left.ends_with(literal)
-            };
-        }
-        match left.find(literal) {
-            Some(0) => {}
-            Some(_) if !is_first => {}
-            _ => return false,
-        }
-        left = left.split_once(literal).map_or(left, |(_, after)| after);
-        is_first = false;
-        let Some((_, after)) = rest.split_at(open.unwrap_or_default()).1.split_once('}') else {
-            return true;
-        };
-        rest = after.trim_start_matches('}');
     }
 }
 

@@ -53,8 +53,6 @@ pub(super) struct Placements {
     all: Vec<Placement>,
     by_identity: HashMap<(String, String, String), Vec<usize>>,
     by_object: HashMap<(usize, usize), Vec<usize>>,
-    /// Those whose name or namespace is still a template.
-    templated: Vec<usize>,
 }
 
 impl Placements {
@@ -81,9 +79,6 @@ impl Placements {
                 .push(index);
             let fallback = namespace.unwrap_or(DEFAULT_NAMESPACE);
             let namespace = item.namespace.unwrap_or_else(|| fallback.to_owned());
-            if is_template(&item.name) || is_template(&namespace) {
-                self.templated.push(index);
-            }
             self.all.push(Placement {
                 file: item.file,
                 object: item.object,
@@ -146,17 +141,6 @@ impl Placements {
             })
             .collect()
     }
-
-    /// Placements whose name or namespace is still a template.
-    pub(super) fn templated(&self) -> impl Iterator<Item = &Placement> {
-        let found = self.templated.iter();
-        found.filter_map(|index| self.all.get(*index))
-    }
-}
-
-/// Whether a name waits for a value.
-pub(super) fn is_template(name: &str) -> bool {
-    name.contains("${") || name.contains("{{")
 }
 
 /// The group without its history: Deployments were in `extensions` once.

@@ -9,7 +9,17 @@ const LFS_POINTER: &[u8] = b"version https://git-lfs.github.com/spec/v1\n";
 /// The largest Git LFS pointer; anything longer is content.
 const LFS_POINTER_LIMIT: usize = 1024;
 
-/// Whether a path is a manifest by its name: `.yaml`, `.yml`, `.json`, or a `Kustomization`.
+/// What Argo CD's source hydrator leaves in every directory that it writes (`spec/gitops.md` §1.8).
+const HYDRATOR_METADATA: &str = "hydrator.metadata";
+
+/// Whether a file marks its directory as one that the source hydrator alone may write.
+#[must_use]
+pub fn is_hydrator_metadata(path: &str) -> bool {
+    path.rsplit('/').next() == Some(HYDRATOR_METADATA)
+}
+
+/// Whether a path is a manifest by its name: `.yaml`, `.yml`, `.json`, or a `Kustomization`. The
+/// mark of a hydrated directory counts as one, since it decides about the manifests beside it.
 ///
 /// A file that the user names explicitly is read whatever its name.
 #[must_use]
@@ -18,7 +28,9 @@ pub fn is_manifest_path(path: &str) -> bool {
         let (stem, extension) = name.rsplit_once('.')?;
         (!stem.is_empty()).then_some(extension)
     });
-    matches!(extension, Some("yaml" | "yml" | "json")) || super::kind::is_kustomization_file(path)
+    matches!(extension, Some("yaml" | "yml" | "json"))
+        || super::kind::is_kustomization_file(path)
+        || is_hydrator_metadata(path)
 }
 
 /// Whether the bytes are a Git LFS pointer: the content is elsewhere and is never fetched.
@@ -48,6 +60,7 @@ mod tests {
             "a/b.c.json",
             "Kustomization",
             "a/.argocd-source.yaml",
+            "env/hydrator.metadata",
         ] {
             assert!(is_manifest_path(path), "{path}");
         }

@@ -29,7 +29,7 @@ mod tests;
 
 use std::ops::Range;
 
-pub use file::{SIZE_LIMIT, is_lfs_pointer, is_manifest_path};
+pub use file::{SIZE_LIMIT, is_hydrator_metadata, is_lfs_pointer, is_manifest_path};
 pub use object_ref::{ObjectRef, group_of};
 pub use path::{is_inside, skipped, too_large, unreadable};
 pub(crate) use pod::null_default;
@@ -58,7 +58,8 @@ pub struct RawFile {
 /// Every manifest of the repository that can matter.
 #[derive(Debug, Clone, Default)]
 pub struct ManifestSet {
-    /// Files sorted by path. Files that hold nothing of interest are left out.
+    /// Files sorted by path. Files that hold nothing of interest are left out, but for the marks of
+    /// hydrated directories.
     pub files: Vec<ManifestFile>,
     /// Documents that are templates of workloads, sorted by path and line. Nothing in them is read
     /// as an object or edited.
@@ -159,7 +160,7 @@ pub fn parse(files: Vec<RawFile>, screen: &Screen) -> (ManifestSet, Vec<Diagnost
     for read in read {
         diagnostics.extend(read.diagnostics);
         set.templates.extend(read.templates);
-        if !read.file.objects.is_empty() {
+        if !read.file.objects.is_empty() || is_hydrator_metadata(&read.file.path) {
             set.files.push(read.file);
         }
     }

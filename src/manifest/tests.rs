@@ -152,6 +152,20 @@ fn identity_is_read_as_kubernetes_reads_it() {
 }
 
 #[test]
+fn merged_mappings_give_way_to_the_keys_beside_them_and_to_earlier_ones() {
+    let (set, _) = read(
+        "x: &x {a: x, b: x, c: x}\ny: &y {a: other, d: other}\napiVersion: v1\nkind: Namespace\nmetadata:\n  name: n\n  \
+         labels:\n    b: own\n    <<: [*x, *y]\n    c: own\n",
+    );
+    let labels = &set.files[0].objects[0].labels;
+    let labels: Vec<_> = labels
+        .iter()
+        .map(|(key, value)| format!("{key}={value}"))
+        .collect();
+    assert_eq!(labels, ["a=x", "b=own", "c=own", "d=other"]);
+}
+
+#[test]
 fn booleans_as_label_keys_and_values_read_as_go_yaml_reads_them() {
     let (set, diagnostics) = read(
         "apiVersion: v1\nkind: Namespace\nmetadata:\n  name: a\n  labels:\n    y: \"1\"\n    inject: \

@@ -4,6 +4,7 @@
 //! the namespace and the pod template; nothing is read off a label that the injector's own
 //! configuration says otherwise.
 
+mod assembly;
 mod baked_config;
 mod comparison;
 mod control_plane;
@@ -167,7 +168,7 @@ impl Mesh {
     /// Builds the model of a cluster's mesh.
     #[must_use]
     pub fn from_snapshot(snapshot: &ClusterSnapshot) -> (Self, Vec<Diagnostic>) {
-        resolution::mesh(snapshot)
+        assembly::mesh(snapshot)
     }
 
     /// What the pods of a template would get now, in a namespace with these labels.

@@ -1,12 +1,17 @@
 //! `Skew`: how far a proxy is from the control plane that it connects to (`spec/istio.md` §8).
 
+use std::collections::BTreeMap;
 use std::fmt;
 
+use super::image::ImageName;
 use super::injector::Client;
-use super::observed::ObservedSidecar;
+use super::observed::{Observation, ObservedSidecar, observe};
+use super::template::PROXY;
 use super::version::Version;
-use super::{Mesh, Revision};
+use super::{Comparison, Expectation, Mesh, Revision, compare};
+use crate::diagnostic::{Diagnostic, DiagnosticCode};
 use crate::reason::{Reason, ReasonCode};
+use crate::snapshot::ClusterSnapshot;
 
 /// The distance between a control plane and a proxy of it, in minors.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -125,6 +130,65 @@ impl Mesh {
     }
 }
 
+/// Proxies at an unsupported distance from their control planes, one finding for each version.
+pub(super) fn skew_diagnostics(mesh: &Mesh, snapshot: &ClusterSnapshot) -> Vec<Diagnostic> {
+    let control_planes: Vec<Version> = mesh
+        .revisions
+        .iter()
+        .filter_map(|revision| Version::of_istio(revision.control_plane_version.as_deref()?))
+        .collect();
+    let is_near = |proxy: &Version| {
+        let mut skews = control_planes
+            .iter()
+            .map(|control_plane| Skew::between(control_plane.clone(), proxy.clone()));
+        skews.all(|skew| skew.support == Support::Supported)
+    };
+    // Images are few and pods are many: only pods of suspicious images are looked into.
+    let mut near: BTreeMap<&str, bool> = BTreeMap::new();
+    let mut found: BTreeMap<(String, String), usize> = BTreeMap::new();
+    for pod in &snapshot.pods {
+        let proxy = pod.spec.container(PROXY);
+        let Some(image) = proxy.and_then(|(proxy, _)| proxy.image.as_deref()) else {
+            continue;
+        };
+        let is_near = *near.entry(image).or_insert_with(|| {
+            let version = ImageName::parse(image).version();
+            version.is_none_or(|version| is_near(&version))
+        });
+        if is_near {
+            continue;
+        }
+        if let Observation::Sidecar(observed) = observe(pod)
+            && let Some(skew) = mesh.skew(&observed)
+            && skew.support != Support::Supported
+        {
+            let revision = observed.revision.unwrap_or_default();
+            *found.entry((revision, skew.to_string())).or_default() += 1;
+        }
+    }
+    found
+        .into_iter()
+        .map(|((revision, skew), pods)| {
+            let message = format!("revision {revision}: {skew} ({pods} pods)");
+            Diagnostic::warning(DiagnosticCode::SkewExceeded, message)
+        })
+        .collect()
+}
+
+impl Mesh {
+    /// As [`compare`], with the distance between the proxy and its control plane.
+    #[must_use]
+    pub fn compare(&self, expectation: &Expectation, observation: &Observation) -> Comparison {
+        let mut comparison = compare(expectation, observation);
+        if let Observation::Sidecar(observed) | Observation::Static(observed) = observation {
+            let skew = self.skew(observed).and_then(|skew| skew.reason());
+            comparison.reasons.extend(skew);
+            comparison.reasons.sort();
+        }
+        comparison
+    }
+}
+
 /// Service and namespace of `istiod-v1.istio-system.svc:15012`.
 fn service_of(address: &str) -> Option<(&str, &str)> {
     let mut parts = address.split(['.', ':']);
@@ -134,9 +198,13 @@ fn service_of(address: &str) -> Option<(&str, &str)> {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::{Skew, Support};
-    use crate::mesh::testing::{Istiod, mesh};
-    use crate::mesh::{ObservedSidecar, Version};
+    use crate::diagnostic::DiagnosticCode;
+    use crate::mesh::testing::{Istiod, cluster, mesh};
+    use crate::mesh::{Absence, Expectation, Mesh, Observation, ObservedSidecar, Version};
+    use crate::reason::ReasonCode;
 
     #[track_caller]
     fn check(control_plane: &str, proxy: &str, expected: Support) {
@@ -174,5 +242,49 @@ mod tests {
         let address = "istiod-old.istio-system.svc:15012";
         assert_eq!(support("default", Some(address)), Some(Support::Supported));
         assert_eq!(support("gone", None), None);
+        let observed = ObservedSidecar {
+            revision: Some("default".to_owned()),
+            version: Some("1.28.1".to_owned()),
+            ..ObservedSidecar::default()
+        };
+        let nothing = Expectation::None {
+            why: String::new(),
+            unserved: None,
+            absence: Absence::OptedOut,
+        };
+        let comparison = mesh.compare(&nothing, &Observation::Sidecar(Box::new(observed)));
+        let codes: Vec<_> = comparison
+            .reasons
+            .iter()
+            .map(|reason| reason.code)
+            .collect();
+        assert_eq!(
+            codes,
+            [ReasonCode::WouldLoseSidecar, ReasonCode::SkewExceeded]
+        );
+    }
+
+    #[test]
+    fn proxies_too_far_behind_are_counted_by_version() {
+        let pod = |name: &str, version: &str| {
+            json!({
+                "apiVersion": "v1", "kind": "Pod",
+                "metadata": {"name": name, "namespace": "shop", "annotations": {
+                    "sidecar.istio.io/status": "{\"revision\":\"default\"}"}},
+                "spec": {"containers": [{"name": "istio-proxy", "image": format!("istio/proxyv2:{version}")}]},
+            })
+        };
+        let mut objects = Istiod::new("1.30.4").installed();
+        objects.extend([pod("a", "1.27.1"), pod("b", "1.27.1"), pod("c", "1.29.0")]);
+        let diagnostics = Mesh::from_snapshot(&cluster(objects)).1;
+        let messages: Vec<_> = diagnostics
+            .iter()
+            .filter(|diagnostic| diagnostic.code == DiagnosticCode::SkewExceeded)
+            .map(|diagnostic| diagnostic.message.as_str())
+            .collect();
+        assert_eq!(
+            messages,
+            ["revision default: proxy 1.27.1 is behind its control plane 1.30.4 (2 pods)"]
+        );
     }
 }

@@ -16,7 +16,7 @@ pub use escape::{for_terminal, for_workflow_command};
 pub use explain::{code as explain_code, workload as explain_workload};
 
 use crate::diagnostic::Diagnostic;
-use crate::edit::{Carried, FileEdit};
+use crate::edit::{EditedObject, FileEdit};
 use crate::manifest::ManifestSet;
 use crate::mesh::Mesh;
 use crate::wave::RestartPlan;
@@ -108,24 +108,18 @@ pub fn render(report: Report<'_>, format: Format) -> String {
 
 /// What was carried, one workload a line, then the count.
 #[must_use]
-pub fn carried(carried: &Carried) -> String {
-    let mut text = String::new();
-    for edit in &carried.edits {
-        for object in &edit.objects {
-            let line = format!("{} ({}:{})", object.reference, edit.path, object.line);
-            text.push_str(&format!("{}\n", for_terminal(&line)));
-        }
-    }
-    let workloads: usize = carried.edits.iter().map(|edit| edit.objects.len()).sum();
-    let refused = match carried.refusals.len() {
-        0 => String::new(),
-        refused => format!(", {refused} refused"),
+pub fn carried(edits: &[FileEdit]) -> String {
+    let objects = || {
+        edits
+            .iter()
+            .flat_map(|edit| edit.objects.iter().map(move |object| (edit, object)))
     };
-    text.push_str(&format!(
-        "{workloads} carried{refused}, {} gone\n",
-        carried.gone.len()
-    ));
-    text
+    let line = |(edit, object): (&FileEdit, &EditedObject)| {
+        let line = format!("{} ({}:{})", object.reference, edit.path, object.line);
+        format!("{}\n", for_terminal(&line))
+    };
+    let lines: String = objects().map(line).collect();
+    format!("{lines}{} carried\n", objects().count())
 }
 
 fn names(report: Report<'_>) -> String {

@@ -23,6 +23,8 @@ pub enum Gateway {
 }
 
 const GATEWAY_NAME: &str = "gateway.networking.k8s.io/gateway-name";
+/// The same before Istio 1.22.
+const OLD_GATEWAY_NAME: &str = "istio.io/gateway-name";
 const GATEWAY_CLASS: &str = "gateway.networking.k8s.io/gateway-class-name";
 const MANAGED: &str = "gateway.istio.io/managed";
 const WAYPOINT: &str = "istio-waypoint";
@@ -88,7 +90,8 @@ impl<'m> Facts<'m> {
             owner.kind == "Gateway" && owner.group == "gateway.networking.k8s.io"
         });
         let managed = find(MANAGED);
-        if !by_gateway && managed.is_none() && find(GATEWAY_NAME).is_none() {
+        let named = find(GATEWAY_NAME).or_else(|| find(OLD_GATEWAY_NAME));
+        if !by_gateway && managed.is_none() && named.is_none() {
             return None;
         }
         let is_waypoint = find(GATEWAY_CLASS) == Some(WAYPOINT)

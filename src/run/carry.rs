@@ -3,9 +3,10 @@
 use super::source::{ManifestSource, cluster_policy};
 use super::{narration, write};
 use crate::cli::{CarryArgs, Cli};
-use crate::diagnostic::{Diagnostic, DiagnosticCode};
+use crate::decision;
+use crate::diagnostic::Diagnostic;
 use crate::edge::git::GitRepository;
-use crate::edit::{self, Carried};
+use crate::edit;
 use crate::error::{DONE, RunError};
 use crate::manifest::{self, ManifestSet, Screen};
 use crate::report;
@@ -35,15 +36,16 @@ pub(super) fn carry(cli: &Cli, args: &CarryArgs) -> Result<u8, RunError> {
     // What was wrong with the previous commit is history.
     let (previous, _) = read(previous, &paths, size_limit)?;
     let (fresh, mut diagnostics) = read(fresh, &paths, size_limit)?;
-    let (carried, mut found) = edit::carry(&previous, &fresh, &policy.annotations);
+    let (carried, mut found) = decision::carry(&previous, &fresh, &policy.annotations);
     diagnostics.append(&mut found);
-    diagnostics.extend(gone(&carried));
+    let (edits, mut found) = edit::plan_carried(&carried, &policy.annotations);
+    diagnostics.append(&mut found);
     diagnostics.sort_by(|a, b| a.sort_key().cmp(&b.sort_key()));
     narration::diagnostics(cli, &diagnostics);
-    if !carried.edits.is_empty() {
-        write::to_work_tree(root.as_deref(), &fresh, &carried.edits)?;
+    if !edits.is_empty() {
+        write::to_work_tree(root.as_deref(), &fresh, &edits)?;
     }
-    narration::answer(&report::carried(&carried))?;
+    narration::answer(&report::carried(&edits))?;
     Ok(DONE)
 }
 
@@ -56,12 +58,4 @@ fn read(
     let (manifests, mut found) = manifest::parse(files, &Screen::new());
     diagnostics.append(&mut found);
     Ok((manifests, diagnostics))
-}
-
-/// Workloads whose restarts have nowhere to go.
-fn gone(carried: &Carried) -> impl Iterator<Item = Diagnostic> + '_ {
-    carried.gone.iter().map(|workload| {
-        let message = format!("{workload} is gone, and its restart with it");
-        Diagnostic::info(DiagnosticCode::NotCarried, message)
-    })
 }

@@ -2,11 +2,8 @@
 //!
 //! Without configured waves all workloads form one wave, `all`.
 
-use std::collections::BTreeMap;
-
 use crate::config::Policy;
 use crate::decision::Decision;
-use crate::diagnostic::Code as _;
 use crate::reason::{Reason, ReasonCode, Verdict};
 
 /// Name of the only wave.
@@ -70,17 +67,6 @@ impl RestartPlan<'_> {
         }
     }
 
-    /// How many workloads have each verdict; every verdict is there.
-    #[must_use]
-    pub fn summary(&self) -> BTreeMap<Verdict, usize> {
-        let mut summary: BTreeMap<Verdict, usize> =
-            Verdict::ALL.iter().map(|verdict| (*verdict, 0)).collect();
-        for workload in &self.workloads {
-            *summary.entry(workload.decision.verdict).or_default() += 1;
-        }
-        summary
-    }
-
     /// Why the plan is too large to be written without being asked twice, if it is.
     ///
     /// More than 30 % of the meshed workloads, and more than 10, stale for other reasons than
@@ -114,4 +100,95 @@ fn is_suspicious(decision: &Decision<'_>) -> bool {
         )
     });
     decision.verdict == Verdict::Restart && !explained
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{RestartPlan, schedule};
+    use crate::config::{DriftClass, Policy};
+    use crate::decision::{Decision, DriftCount, PodCounts, Stamps};
+    use crate::manifest::ObjectRef;
+    use crate::mesh::{Drift, DriftCode};
+    use crate::reason::{Reason, ReasonCode, Verdict};
+
+    fn decision(name: &str, verdict: Verdict, class: DriftClass) -> Decision<'static> {
+        let drift = Drift {
+            code: DriftCode::ProxyConfigDiffers,
+            class,
+            observed: "a".into(),
+            expected: "b".into(),
+        };
+        Decision {
+            reference: ObjectRef::new("apps", "Deployment", "shop", name),
+            api_version: "apps/v1".into(),
+            verdict,
+            reasons: Vec::new(),
+            drifts: vec![DriftCount { drift, pods: 1 }],
+            pods: PodCounts::default(),
+            stamps: Stamps::default(),
+            manifest: None,
+            delivery: None,
+            risks: Vec::new(),
+            restart: None,
+            in_mesh: true,
+        }
+    }
+
+    /// A plan of so many restarts for a class, and so many workloads that are up to date.
+    fn plan(restarts: usize, class: DriftClass, up_to_date: usize) -> RestartPlan<'static> {
+        let restarts = (0..restarts).map(|n| decision(&format!("r{n}"), Verdict::Restart, class));
+        let rest = (0..up_to_date).map(|n| decision(&format!("u{n}"), Verdict::UpToDate, class));
+        schedule(restarts.chain(rest).collect(), &Policy::default())
+    }
+
+    #[test]
+    fn the_brake_stops_what_neither_version_nor_revision_explains() {
+        assert!(plan(11, DriftClass::Config, 10).brake().is_some());
+        assert_eq!(
+            plan(10, DriftClass::Config, 0).brake(),
+            None,
+            "not more than ten"
+        );
+        assert_eq!(
+            plan(12, DriftClass::Config, 28).brake(),
+            None,
+            "not more than 30 %"
+        );
+        assert!(plan(12, DriftClass::Config, 27).brake().is_some());
+        assert_eq!(plan(500, DriftClass::Version, 0).brake(), None);
+        assert_eq!(plan(500, DriftClass::Revision, 0).brake(), None);
+    }
+
+    #[test]
+    fn halted_holds_every_restart_and_nothing_else() {
+        let policy = Policy {
+            halt: Some("incident 42".into()),
+            ..Policy::default()
+        };
+        let decisions = vec![
+            decision("a", Verdict::Restart, DriftClass::Version),
+            decision("b", Verdict::Manual, DriftClass::Version),
+        ];
+        let plan = schedule(decisions, &policy);
+        let verdicts: Vec<_> = plan
+            .workloads
+            .iter()
+            .map(|planned| planned.decision.verdict)
+            .collect();
+        assert_eq!(verdicts, [Verdict::Held, Verdict::Manual]);
+        let halted = Reason::new(ReasonCode::Halted, "incident 42");
+        assert_eq!(plan.workloads[0].decision.reasons, [halted]);
+    }
+
+    #[test]
+    fn a_refused_edit_makes_its_workload_manual() {
+        let mut plan = plan(2, DriftClass::Version, 0);
+        plan.refuse(1, Reason::new(ReasonCode::UneditableManifest, "an alias"));
+        assert_eq!(plan.restarts().collect::<Vec<_>>(), [0]);
+        assert_eq!(plan.workloads[1].decision.verdict, Verdict::Manual);
+        assert_eq!(
+            plan.workloads[1].decision.reasons[0].code,
+            ReasonCode::UneditableManifest
+        );
+    }
 }

@@ -27,20 +27,14 @@ fn plan(repository: &Repository, arguments: &[&str]) -> String {
 
 #[test]
 fn the_table_is_the_expected_one() {
-    golden(
-        &project().join("fixtures/example/expected/plan.txt"),
-        &plan(&repository(), &[]),
-    );
+    golden(&expected("plan.txt"), &plan(&repository(), &[]));
 }
 
 #[test]
 fn the_diff_is_the_expected_one_and_applies() {
     let repository = repository();
     let diff = plan(&repository, &["-o", "diff"]);
-    golden(
-        &project().join("fixtures/example/expected/plan.diff"),
-        &diff,
-    );
+    golden(&expected("plan.diff"), &diff);
     repository
         .write("plan.diff", &diff)
         .git(&["apply", "--check", "plan.diff"]);
@@ -91,14 +85,12 @@ fn a_commit_reads_as_its_work_tree() {
 #[test]
 fn the_readme_shows_this_very_output() {
     let readme = std::fs::read_to_string(project().join("README.md")).expect("readable");
-    let table = std::fs::read_to_string(project().join("fixtures/example/expected/plan.txt"))
-        .expect("readable");
+    let table = std::fs::read_to_string(expected("plan.txt")).expect("readable");
     assert!(
         readme.contains(table.trim_end()),
         "the table of the README is not that of the example"
     );
-    let diff = std::fs::read_to_string(project().join("fixtures/example/expected/plan.diff"))
-        .expect("readable");
+    let diff = std::fs::read_to_string(expected("plan.diff")).expect("readable");
     let first = diff.split("diff --git").nth(1).expect("a file").trim_end();
     assert!(
         readme.contains(first),

@@ -243,9 +243,24 @@ fn nothing_to_do_is_no_edit_and_no_refusal() {
 
 #[test]
 fn an_anchor_name_given_twice_does_not_stop_the_edit() {
-    let twice = "x: &a {q: r}\ny: {<<: *a}\nz: &a {q: r}\nspec:\n  v: &b {<<: *a}\n";
+    let item = |spec: &str| {
+        format!(
+            "- apiVersion: apps/v1\n  kind: Deployment\n  metadata: {{name: web}}\n  spec:\n    base: &base {{x: \
+             y}}\n    copy: {{<<: *base}}\n    template:\n{spec}"
+        )
+    };
+    let added = "      metadata:\n        annotations:\n          r/at: \"2026-11-20T09:00:00Z\"\n          \
+                 r/for: \"s2\"\n";
+    let filled = "      metadata:\n        annotations: &free\n          r/at: \"2026-11-20T09:00:00Z\"\n          \
+                  r/for: \"s2\"\n";
+    let list = |one: &str, other: &str| {
+        let spec = "      spec: {}\n";
+        let one = item(&format!("{one}{spec}"));
+        let other = item(&format!("{other}{spec}"));
+        format!("apiVersion: v1\nkind: List\nitems:\n{one}{other}")
+    };
     check(
-        &WEB.replace("spec:\n", twice),
-        &EDITED.replace("spec:\n", twice),
+        &list("", "      metadata:\n        annotations: &free\n"),
+        &list(added, filled),
     );
 }

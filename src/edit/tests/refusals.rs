@@ -124,6 +124,40 @@ fn a_refused_item_leaves_the_other_items_of_its_list() {
 }
 
 #[test]
+fn what_only_the_proof_can_tell_is_refused_alone() {
+    // The braces would go between the colon and the anchor, which no parser takes.
+    let items: String = ["", ", annotations: &x ", "", ""]
+        .iter()
+        .enumerate()
+        .map(|(number, more)| {
+            format!("- {{apiVersion: v1, kind: Pod, metadata: {{name: p{number}{more}}}}}\n- kind: Service\n")
+        })
+        .collect();
+    let read = file(
+        "a.yaml",
+        &format!("apiVersion: v1\nkind: List\nitems:\n{items}"),
+    );
+    let outcome = plan(&read);
+    assert_eq!(outcome.refusals.len(), 1);
+    assert_eq!(outcome.refusals[0].request, 1);
+    assert!(
+        outcome.refusals[0]
+            .reason
+            .message
+            .starts_with("a.yaml:6: the edit could not be proven")
+    );
+    assert_eq!(apply(&read, &outcome).matches("r/for").count(), 3);
+    let lines: Vec<_> = outcome
+        .edit
+        .expect("an edit")
+        .objects
+        .iter()
+        .map(|object| object.line)
+        .collect();
+    assert_eq!(lines, [4, 8, 10]);
+}
+
+#[test]
 fn an_object_that_is_no_longer_there_is_refused() {
     let mut read = file("a.yaml", WEB);
     let old = file("a.yaml", WEB);

@@ -2,9 +2,11 @@
 //!
 //! Source: the checklists of `spec/gitops.md` §2.2, §2.4 and §2.5.
 
+use ignore::gitignore::GitignoreBuilder;
 use serde_json::Value;
 
 use super::{GROUP, Kustomization, SOURCE_GROUP};
+use crate::gitops::path;
 use crate::gitops::written::WrittenField;
 use crate::gitops::{Blocker, BlockerCode};
 use crate::manifest::{ObjectRef, StringMap};
@@ -116,27 +118,32 @@ fn depends(
     }
 }
 
+/// The source of a Kustomization, in its own namespace where it names none.
+fn source_reference(kustomization: &Kustomization<'_>) -> ObjectRef {
+    let text = |key: &str| kustomization.text(&["spec", "sourceRef", key]);
+    let namespace = match text("namespace") {
+        "" => kustomization.namespace,
+        namespace => namespace,
+    };
+    ObjectRef::new(SOURCE_GROUP, text("kind"), namespace, text("name"))
+}
+
 fn source(
     kustomization: &Kustomization<'_>,
     snapshot: &ClusterSnapshot,
     blockers: &mut Vec<Blocker>,
     unchecked: &mut Vec<String>,
 ) {
-    let text = |key: &str| kustomization.text(&["spec", "sourceRef", key]);
-    let (kind, name) = (text("kind"), text("name"));
-    let namespace = match text("namespace") {
-        "" => kustomization.namespace,
-        namespace => namespace,
-    };
+    let reference = source_reference(kustomization);
+    let kind = &*reference.kind;
     if kind != "GitRepository" && !kind.is_empty() {
         blockers.push(Blocker::new(
             BlockerCode::SourceNotGit,
             kustomization.display(),
             "spec.sourceRef",
-            format!("it reads {kind} {namespace}/{name}: a commit arrives once its artifact is built and pushed"),
+            format!("it reads {reference}: a commit arrives once its artifact is built and pushed"),
         ));
     }
-    let reference = ObjectRef::new(SOURCE_GROUP, kind, namespace, name);
     match snapshot.object(&reference) {
         Some(found) => blockers.extend(source_blockers(found)),
         None => unchecked.push(format!(
@@ -210,14 +217,65 @@ fn verified(display: &str, body: &Value) -> Option<Blocker> {
     ))
 }
 
-/// What keeps a commit to one object from arriving: marks on the live object and on the manifest,
-/// each as label or annotation.
+/// One object of a Kustomization, with its manifest.
+pub(in crate::gitops) struct Target<'t> {
+    pub(in crate::gitops) reference: &'t ObjectRef,
+    /// Labels and annotations of the live object and of the manifest.
+    pub(in crate::gitops) marks: Vec<&'t StringMap>,
+    /// The manifest's path.
+    pub(in crate::gitops) file: Option<&'t str>,
+}
+
+/// What keeps a commit to one object from arriving.
 pub(in crate::gitops) fn for_object(
     kustomization: &Kustomization<'_>,
-    reference: &ObjectRef,
-    marks: &[&StringMap],
+    snapshot: &ClusterSnapshot,
+    target: &Target<'_>,
     fields: &[WrittenField],
 ) -> Vec<Blocker> {
+    let mut blockers = marked(target);
+    blockers.extend(ignored(kustomization, target.reference, fields));
+    let source = snapshot.object(&source_reference(kustomization));
+    if let (Some(source), Some(file)) = (source, target.file) {
+        blockers.extend(unseen(source, file));
+    }
+    blockers
+}
+
+/// A file that the source leaves out of what it fetches.
+fn unseen(source: &ClusterObject, file: &str) -> Option<Blocker> {
+    let blocker = |field: &str| {
+        Blocker::new(
+            BlockerCode::PathFilter,
+            source.reference.to_string(),
+            field,
+            format!("it leaves out {file}: let it in"),
+        )
+    };
+    // A sparse checkout has its directories whole, and the files beside each directory above.
+    let mut directories = value::texts(&source.body, &["spec", "sparseCheckout"])
+        .filter_map(|directory| path::resolve("", directory))
+        .peekable();
+    let own = path::directory(file);
+    if directories.peek().is_some()
+        && !directories.any(|kept| path::is_within(file, &kept) || path::is_within(&kept, own))
+    {
+        return Some(blocker("spec.sparseCheckout"));
+    }
+    let rules = value::text(&source.body, &["spec", "ignore"])?;
+    let mut builder = GitignoreBuilder::new("");
+    for line in rules.lines() {
+        // A line that cannot be read matches nothing, as in Git.
+        let _ = builder.add_line(None, line);
+    }
+    let ignored = builder.build().ok()?;
+    let is_ignored = ignored.matched_path_or_any_parents(file, false).is_ignore();
+    is_ignored.then(|| blocker("spec.ignore"))
+}
+
+/// Marks on the live object and on the manifest, each as label or annotation.
+fn marked(target: &Target<'_>) -> Vec<Blocker> {
+    let (reference, marks) = (target.reference, &target.marks);
     let mut blockers = Vec::new();
     let is = |key: &str, wanted: &str| {
         let has = |map: &&StringMap| map.get(key).is_some_and(|v| v.eq_ignore_ascii_case(wanted));
@@ -242,7 +300,6 @@ pub(in crate::gitops) fn for_object(
             "the object is left as it is: remove the mark",
         ));
     }
-    blockers.extend(ignored(kustomization, reference, fields));
     blockers
 }
 

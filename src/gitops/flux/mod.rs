@@ -4,11 +4,10 @@
 
 mod blockers;
 mod inventory;
-mod substitute;
 
 use serde_json::Value;
 
-pub(super) use blockers::{for_kustomization, for_object};
+pub(super) use blockers::{Target, for_kustomization, for_object};
 pub(super) use inventory::inventory;
 
 use super::kustomize::{
@@ -75,7 +74,7 @@ impl<'a> Kustomization<'a> {
         let transform = self.transform();
         for item in &mut items {
             transform.apply(item);
-            substitute::apply(self.body, manifests, item);
+            item.transformed |= self.fills_in(manifests, item);
         }
         items
     }
@@ -94,6 +93,14 @@ impl<'a> Kustomization<'a> {
             .flat_map(|top| kustomizations.reach(top))
             .map(str::to_owned)
             .collect()
+    }
+
+    /// Whether `spec.postBuild` fills in variables of the item's file. One whose very name waits for
+    /// a variable is a template, and no item.
+    fn fills_in(&self, manifests: &ManifestSet, item: &Item) -> bool {
+        let file = manifests.files.get(item.file);
+        value::at(self.body, &["spec", "postBuild"]).is_some()
+            && file.is_some_and(|file| memchr::memmem::find(&file.bytes, b"${").is_some())
     }
 
     fn transform(&self) -> Transform {

@@ -7,6 +7,7 @@ use super::{annotated, by_flux, check, check_in, labelled, live};
 use crate::config::Policy;
 use crate::gitops::DeliveryMap;
 use crate::gitops::fixture::{deployment, manifests};
+use crate::manifest::{ManifestSet, Template};
 use crate::rollout::fixture::snapshot;
 
 /// An Application of namespace `argocd` that delivers this source to this namespace.
@@ -239,6 +240,26 @@ fn one_path_for_two_destinations_is_shared() {
 }
 
 #[test]
+fn two_carriers_of_one_object_leave_the_engine_open() {
+    let files = [("apps/cart.yaml", &*deployment("shop", "cart"))];
+    let (one, two) = (
+        application("one", at("apps"), "shop"),
+        application("two", at("apps"), "shop"),
+    );
+    check(
+        &files,
+        &[live("shop", "cart"), one.clone(), two.clone()],
+        "apps/cart.yaml#0",
+    );
+    let object = tracked(live("shop", "cart"), "two");
+    check(
+        &files,
+        &[object, one, two],
+        "apps/cart.yaml#0 by argo-cd argocd/two",
+    );
+}
+
+#[test]
 fn an_application_elsewhere_makes_nothing_here() {
     let files = [("apps/cart.yaml", &*deployment("", "cart"))];
     let mut remote = application("shop", at("apps"), "shop");
@@ -399,24 +420,42 @@ fn flux_patches_and_variables_transform() {
         &[by_flux(live("shop", "cart")), filled.clone()],
         plain,
     );
-    let variable = deployment("shop", "\"cart-${env}\"");
+    let variable = format!("# ${{env}}\n{cart}");
     check(
         &[("apps/cart.yaml", &variable)],
-        &[by_flux(live("shop", "cart-prod")), filled],
+        &[by_flux(live("shop", "cart")), filled],
         expected,
     );
 }
 
 #[test]
 fn templated_manifest() {
-    let files = [("apps/cart.yaml", &*deployment("shop", "\"${app}-web\""))];
+    let template = Template {
+        path: "apps/cart.yaml".to_owned(),
+        line: 3,
+        kind: "Deployment".to_owned(),
+        namespace: "shop".to_owned(),
+        name: "${app}-web".to_owned(),
+    };
+    let manifests = ManifestSet {
+        templates: vec![template],
+        ..ManifestSet::default()
+    };
+    let check = |namespace: &str, name: &str, expected: &str| {
+        let snapshot = snapshot(&[live(namespace, name)]);
+        let policy = Policy::default();
+        let (map, _) = DeliveryMap::new(&manifests, &snapshot, &policy, Timestamp::UNIX_EPOCH);
+        let members = crate::rollout::members(&snapshot);
+        let found = super::describe(&map.origin(&members[0]));
+        assert!(found.starts_with(expected), "{found}");
+    };
     check(
-        &files,
-        &[live("shop", "cart-web")],
-        "templated-manifest: apps/cart.yaml makes it from a template (shop/${app}-web), whose values…",
+        "shop",
+        "cart-web",
+        "templated-manifest: apps/cart.yaml:3 makes it from a template (${app}-web), which",
     );
-    check(&files, &[live("shop", "cart-api")], "not-in-git: …");
-    check(&files, &[live("test", "cart-web")], "not-in-git: …");
+    check("shop", "cart-api", "not-in-git: ");
+    check("test", "cart-web", "not-in-git: ");
 }
 
 #[test]

@@ -192,6 +192,23 @@ fn ambiguous_manifest() {
 }
 
 #[test]
+fn kustomizes_origin_annotation_settles_what_is_ambiguous() {
+    let file = deployment("shop", "cart");
+    let files = [("a/cart.yaml", &*file), ("b/cart.yaml", &*file)];
+    let with = |origin: &str, expected: &str| {
+        let object = annotated(live("shop", "cart"), "config.kubernetes.io/origin", origin);
+        check(&files, &[object], expected);
+    };
+    with("path: ../b/cart.yaml\n", "b/cart.yaml#0");
+    with("path: cart.yaml\n", "ambiguous-manifest: …");
+    with("path: c/cart.yaml\n", "ambiguous-manifest: …");
+    with(
+        "path: b/cart.yaml\nrepo: https://example.com/other\n",
+        "ambiguous-manifest: …",
+    );
+}
+
+#[test]
 fn flux_reads_no_json_that_nothing_lists() {
     let file = deployment("shop", "cart");
     let plain = [("apps/cart.json", &*file)];

@@ -152,3 +152,22 @@ fn clone_sets_round_unavailable_down_only_beside_a_surge() {
     );
     check(json!({"maxUnavailable": 0}), (0, 1));
 }
+
+proptest::proptest! {
+    /// Whatever a Deployment says, a restart gets on and never takes away more than there is.
+    #[test]
+    fn a_rolling_update_always_gets_on(
+        replicas in 1_i64..5000,
+        surge in 0_i64..200,
+        unavailable in 0_i64..200,
+        percent: bool,
+    ) {
+        let amount = |n: i64| if percent { json!(format!("{n}%")) } else { json!(n) };
+        let rolling = json!({"maxSurge": amount(surge), "maxUnavailable": amount(unavailable)});
+        let spec = json!({"replicas": replicas, "strategy": {"rollingUpdate": rolling}});
+        let snapshot = snapshot(&[workload("apps/v1", "Deployment", "w", spec, json!({}))]);
+        let found = disruption(&member(&snapshot, "Deployment", "w")).expect("a disruption");
+        proptest::prop_assert!(found.surge + found.unavailable >= 1);
+        proptest::prop_assert!(found.unavailable <= replicas);
+    }
+}

@@ -346,6 +346,8 @@ fn gateway_api_managed() {
     };
     let gateway = labelled("gateway.networking.k8s.io/gateway-name", "w");
     check(&[gateway], "Deployment", "w", "gateway-api-managed: …");
+    let old = labelled("istio.io/gateway-name", "w");
+    check(&[old], "Deployment", "w", "gateway-api-managed: …");
     let waypoint = labelled("gateway.istio.io/managed", "istio.io-mesh-controller");
     check(
         &[waypoint],

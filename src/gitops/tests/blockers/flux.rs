@@ -158,3 +158,21 @@ fn signatures_that_flux_verifies() {
         "signature-required | GitRepository flux-system/repo | spec.verify | mode HEAD demands…";
     with_repository("/spec/verify", json!({"mode": "HEAD"}), &[expected]);
 }
+
+#[test]
+fn files_that_the_source_leaves_out() {
+    let object = "path-filter | GitRepository flux-system/repo";
+    let sparse =
+        format!("{object} | spec.sparseCheckout | it leaves out apps/cart.yaml: let it in");
+    with_repository("/spec/sparseCheckout", json!(["infra"]), &[&sparse]);
+    with_repository("/spec/sparseCheckout", json!(["infra", "./apps/"]), &[]);
+    with_repository("/spec/sparseCheckout", json!(["apps/deep"]), &[]);
+    let ignored = format!("{object} | spec.ignore | …");
+    with_repository(
+        "/spec/ignore",
+        json!("# all but infra\n/*\n!/infra\n"),
+        &[&ignored],
+    );
+    with_repository("/spec/ignore", json!("/*\n!/apps\n"), &[]);
+    with_repository("/spec/ignore", json!("*.md\n"), &[]);
+}

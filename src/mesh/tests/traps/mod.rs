@@ -4,8 +4,9 @@ mod pods;
 
 use serde_json::{Value, json};
 
+use crate::diagnostic::DiagnosticCode;
 use crate::manifest::PodTemplate;
-use crate::mesh::testing::{Istiod, expect, live_pod, mesh, pods, sidecar, template};
+use crate::mesh::testing::{Istiod, cluster, expect, live_pod, mesh, pods, sidecar, template};
 use crate::mesh::{Absence, DriftCode, Expectation, ExpectedSidecar, Mesh, compare, observe};
 use crate::reason::ReasonCode;
 
@@ -90,6 +91,15 @@ fn trap_02_a_label_that_names_no_revision_gives_no_sidecar() {
     );
     let pod = pods(&json!({"istio.io/rev": "gone"}), &json!({}));
     assert_eq!(none(&mesh, &json!({}), &pod), (Absence::Unserved, unserved));
+    let mut objects = Istiod::new("1.30.3").installed();
+    objects.push(json!({"apiVersion": "v1", "kind": "Namespace",
+        "metadata": {"name": "shop", "labels": namespace}}));
+    let diagnostics = Mesh::from_snapshot(&cluster(objects)).1;
+    assert!(
+        diagnostics
+            .iter()
+            .any(|one| one.code == DiagnosticCode::RevisionNotServed)
+    );
 }
 
 #[test]
@@ -190,6 +200,13 @@ fn trap_10_the_last_configuration_by_name_wins_an_overlap() {
         let mut objects = default.installed();
         objects.extend(canary.objects());
         objects.push(overlapping);
+        objects.push(json!({"apiVersion": "v1", "kind": "Namespace",
+            "metadata": {"name": "shop", "labels": namespace}}));
+        let diagnostics = Mesh::from_snapshot(&cluster(objects.clone())).1;
+        let overlaps = diagnostics
+            .iter()
+            .filter(|one| one.code == DiagnosticCode::InjectorsOverlap);
+        assert_eq!(overlaps.count(), 1);
         given(&mesh(objects), &namespace, &plain())
     };
     let first = with("istio-revision-tag-default");
