@@ -354,7 +354,8 @@ pub(super) fn plain_items(
             object: index,
             namespace: (!namespace.is_empty()).then(|| namespace.clone()),
             name: object.reference.name.clone(),
-            transformed: false,
+            // The template of a Rollout that refers to a Deployment does not stand in its manifest.
+            transformed: refers,
             listed,
         })
     })

@@ -1,5 +1,7 @@
 //! Which manifest makes which live object.
 
+use serde_json::json;
+
 use super::{annotated, by_flux, check, check_in, live};
 use crate::gitops::fixture::deployment;
 
@@ -119,6 +121,21 @@ fn patches_are_no_source() {
         &files,
         &[live("default", "cart")],
         "base/cart.yaml#0 transformed",
+    );
+}
+
+#[test]
+fn a_rollout_that_refers_to_a_deployment_is_a_source_without_a_template() {
+    let rollout = "{apiVersion: argoproj.io/v1alpha1, kind: Rollout, metadata: {name: cart, namespace: shop}, \
+                   spec: {workloadRef: {kind: Deployment, name: cart}}}\n";
+    let object = json!({
+        "apiVersion": "argoproj.io/v1alpha1", "kind": "Rollout",
+        "metadata": {"name": "cart", "namespace": "shop"}, "spec": {"workloadRef": {"name": "cart"}},
+    });
+    check(
+        &[("cart.yaml", rollout)],
+        &[object],
+        "cart.yaml#0 transformed",
     );
 }
 
