@@ -181,7 +181,7 @@ fn read_manifest(
     screen: &Screen,
 ) -> Result<Option<RawFile>, Diagnostic> {
     match read_bounded(on_disk, size_limit) {
-        Ok(Some(bytes)) if screen.passes(&bytes) => Ok(Some(RawFile {
+        Ok(Some(bytes)) if screen.admits(path, &bytes) => Ok(Some(RawFile {
             path: path.to_owned(),
             bytes,
         })),

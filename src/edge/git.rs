@@ -566,7 +566,7 @@ fn read_blob(
     }
     let blob = repository.find_blob(id).map_err(unreadable)?;
     let bytes = blob.content();
-    Ok(screen.passes(bytes).then(|| RawFile {
+    Ok(screen.admits(path, bytes).then(|| RawFile {
         path: path.to_owned(),
         bytes: bytes.to_owned(),
     }))

@@ -116,10 +116,12 @@ impl Screen {
 
     /// Whether a file of this path and content can hold an object of interest.
     ///
-    /// The path matters for a `kustomization.yaml`, which may name no kind.
+    /// The path matters for a `kustomization.yaml`, which may name no kind, and for the mark of a
+    /// hydrated directory, which is no object at all.
     #[must_use]
     pub fn admits(&self, path: &str, bytes: &[u8]) -> bool {
-        kind::is_kustomization_file(path) || self.passes(bytes)
+        let by_name = kind::is_kustomization_file(path) || file::is_hydrator_metadata(path);
+        by_name || self.passes(bytes)
     }
 
     fn has_sign(&self, bytes: &[u8]) -> bool {
@@ -346,6 +348,7 @@ mod tests {
     fn kustomizations_are_admitted_by_name() {
         let screen = Screen::new();
         assert!(screen.admits("a/kustomization.yaml", b"resources: [a.yaml]\n"));
+        assert!(screen.admits("env/hydrator.metadata", b"{\"drySha\":\"1\"}"));
         assert!(!screen.admits("a/values.yaml", b"resources: [a.yaml]\n"));
     }
 }
