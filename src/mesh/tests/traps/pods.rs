@@ -437,6 +437,11 @@ fn trap_35_custom_templates_defaults_and_aliases() {
         3,
         "what the extra template does to the proxy is not followed"
     );
+    // A template that leaves the proxy alone takes nothing away from what is known.
+    let mut with_plain = istiod.clone();
+    with_plain.config["templates"]["plain"] = json!("spec:\n  containers:\n  - name: app\n");
+    let plain_too = sidecar(&with_plain.mesh_with(vec![]), &named("sidecar, plain"));
+    assert_eq!(plain_too.limits, []);
     let namespace = json!({"istio-injection": "enabled"});
     let own = expect(&mesh, &namespace, &named("own"));
     assert!(matches!(own, Expectation::Unknown(_)), "{own:?}");
