@@ -21,6 +21,7 @@ use crate::config::DriftClass;
 #[must_use]
 pub fn drifts(expected: &ExpectedSidecar, observed: &ObservedSidecar) -> Vec<Drift> {
     let mut drifts = Vec::new();
+    drifts.extend(presence(expected, observed));
     drifts.extend(revision(expected, observed));
     drifts.extend(image(expected, observed));
     drifts.extend(native(expected, observed));
@@ -40,6 +41,28 @@ fn drift(code: DriftCode, class: DriftClass, observed: &str, expected: &str) -> 
         class,
         observed: observed.to_owned(),
         expected: expected.to_owned(),
+    }
+}
+
+/// A pod that was injected by templates without a proxy, and would get one now, or the other way
+/// round.
+fn presence(expected: &ExpectedSidecar, observed: &ObservedSidecar) -> Option<Drift> {
+    let presence = DriftClass::Presence;
+    match (&observed.image, expected.image.as_str()) {
+        (None, "") => None,
+        (None, wanted) => Some(drift(
+            DriftCode::SidecarMissing,
+            presence,
+            "no proxy",
+            wanted,
+        )),
+        (Some(had), "") => Some(drift(
+            DriftCode::SidecarUnexpected,
+            presence,
+            had,
+            "no proxy",
+        )),
+        (Some(_), _) => None,
     }
 }
 
@@ -80,7 +103,8 @@ fn native(expected: &ExpectedSidecar, observed: &ObservedSidecar) -> Option<Drif
 /// An init container that has the proxy's own image on both sides says nothing that the proxy's
 /// image does not say.
 fn init(expected: &ExpectedSidecar, observed: &ObservedSidecar) -> Option<Drift> {
-    if is_limited(expected, DriftClass::Shape) {
+    let has_proxies = observed.image.is_some() && !expected.image.is_empty();
+    if !has_proxies || is_limited(expected, DriftClass::Shape) {
         return None;
     }
     let name = |init: &Option<(String, String)>| init.as_ref().map(|(name, _)| name.clone());
@@ -180,6 +204,7 @@ fn prometheus(expected: &ExpectedSidecar, observed: &ObservedSidecar) -> Option<
 
 fn resources(expected: &ExpectedSidecar, observed: &ObservedSidecar) -> Option<Drift> {
     if observed.image.is_none()
+        || expected.image.is_empty()
         || is_limited(expected, DriftClass::Resources)
         || expected.resources == observed.resources
     {

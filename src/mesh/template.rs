@@ -253,6 +253,9 @@ spec:
         );
         assert_eq!(template.cni, Some(CniKey::Pilot));
         assert_eq!(template.variables, ["TRUST_DOMAIN"]);
+        // A container that stands in the template twice, native and regular, is one.
+        let twice = Template::read(&MODERN.repeat(2)).proxy.expect("a proxy");
+        assert_eq!(twice.body, ImageBody::Computed);
         assert!(!template.is_gateway);
     }
 

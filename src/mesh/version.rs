@@ -25,7 +25,7 @@ pub struct Version {
 impl Version {
     /// Reads the version at the start of a tag: `v?(\d+)\.(\d+)(\.(\d+))?`, then a suffix.
     ///
-    /// Variants at the end of the suffix are not part of the version: see [`split_variant`].
+    /// Variants at the end of the suffix are not part of the version: see `split_variant`.
     #[must_use]
     pub fn parse(tag: &str) -> Option<Self> {
         let (tag, _) = split_variant(tag);

@@ -412,6 +412,63 @@ fn every_template_has_its_shape() {
 }
 
 #[test]
+fn a_proxy_that_other_templates_would_add_or_drop_is_a_matter_of_presence() {
+    let mesh = istiod().mesh_with(vec![]);
+    let of = |name: &str| {
+        sidecar(
+            &mesh,
+            &pods(&json!({}), &json!({"inject.istio.io/templates": name})),
+        )
+    };
+    let differ = |expected: &ExpectedSidecar, made_by: &ExpectedSidecar| {
+        let Observation::Sidecar(mut observed) = observe(&live_pod(&born_of(made_by))) else {
+            panic!("no sidecar");
+        };
+        if made_by.image.is_empty() {
+            observed.image = None;
+            observed.native = false;
+        }
+        let found = drifts(expected, &observed);
+        found
+            .iter()
+            .map(|drift| (drift.code, drift.class))
+            .collect::<Vec<_>>()
+    };
+    let (proxy, none) = (of("sidecar"), of("grpc-simple"));
+    assert_eq!(
+        differ(&proxy, &none),
+        [(DriftCode::SidecarMissing, DriftClass::Presence)]
+    );
+    assert_eq!(
+        differ(&none, &proxy),
+        [(DriftCode::SidecarUnexpected, DriftClass::Presence)]
+    );
+}
+
+#[test]
+fn what_could_not_be_computed_is_not_compared() {
+    let made_by = sidecar(&istiod().mesh_with(vec![]), &pods(&json!({}), &json!({})));
+    let Observation::Sidecar(observed) = observe(&live_pod(&born_of(&made_by))) else {
+        panic!("no sidecar");
+    };
+    let other = istiod()
+        .value("/pilot/cni/enabled", json!(true))
+        .value("/global/proxy/resources/requests/cpu", json!("1"))
+        .mesh("enablePrometheusMerge: false\ndefaultConfig: {concurrency: 4}");
+    let mut expected = sidecar(&other.mesh_with(vec![]), &pods(&json!({}), &json!({})));
+    for (class, codes) in [
+        (DriftClass::Resources, 3),
+        (DriftClass::Config, 1),
+        (DriftClass::Shape, 0),
+    ] {
+        expected
+            .limits
+            .push((class, "of a custom template".to_owned()));
+        assert_eq!(drifts(&expected, &observed).len(), codes, "{class}");
+    }
+}
+
+#[test]
 fn no_interception_needs_no_init_container() {
     let mesh = istiod().mesh_with(vec![]);
     let own = json!({"sidecar.istio.io/interceptionMode": "NONE"});

@@ -1,5 +1,6 @@
 //! Tests of the whole stage, by subject.
 
+mod any_input;
 mod control_planes;
 mod decision_table;
 mod drift_codes;

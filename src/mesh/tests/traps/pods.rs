@@ -437,6 +437,11 @@ fn trap_35_custom_templates_defaults_and_aliases() {
         3,
         "what the extra template does to the proxy is not followed"
     );
+    // A template that leaves the proxy alone takes nothing away from what is known.
+    let mut with_plain = istiod.clone();
+    with_plain.config["templates"]["plain"] = json!("spec:\n  containers:\n  - name: app\n");
+    let plain_too = sidecar(&with_plain.mesh_with(vec![]), &named("sidecar, plain"));
+    assert_eq!(plain_too.limits, []);
     let namespace = json!({"istio-injection": "enabled"});
     let own = expect(&mesh, &namespace, &named("own"));
     assert!(matches!(own, Expectation::Unknown(_)), "{own:?}");
@@ -448,7 +453,21 @@ fn trap_35_custom_templates_defaults_and_aliases() {
         expect(&default, &namespace, &plain()),
         Expectation::Unknown(_)
     ));
-    // Pods that it injected since it settled tell what the template makes.
+}
+
+/// A control plane with a template `own` whose image line is not stock.
+fn with_own_template() -> Istiod {
+    let stock = crate::mesh::testing::SIDECAR;
+    let image = "corp.example/proxy:{{ .Values.global.tag }}";
+    let own = stock.replace("{{ .ProxyImage }}", image);
+    Istiod::new("1.30.3").config("templates", json!({"sidecar": stock, "own": own}))
+}
+
+#[test]
+fn pods_injected_since_it_settled_tell_what_a_custom_template_makes() {
+    let istiod = with_own_template();
+    let namespace = json!({"istio-injection": "enabled"});
+    let named = |name: &str| pods(&json!({}), &json!({"inject.istio.io/templates": name}));
     let mut witness = injected("default", "corp.example/proxy:1.30.3", true);
     witness["apiVersion"] = json!("v1");
     witness["kind"] = json!("Pod");
