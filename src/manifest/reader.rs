@@ -87,7 +87,7 @@ fn read_document(file: &ManifestFile, chunk: &Chunk, generated: bool) -> ReadDoc
     let has_braces = memchr::memmem::find(bytes, b"{{").is_some();
     let tree = match tree_of(&file.bytes, chunk) {
         Ok(tree) => tree,
-        Err(_) if has_braces => return a_template(file, chunk),
+        Err(_) if has_braces && template::breaks_yaml(bytes) => return a_template(file, chunk),
         Err(error) => {
             return ReadDocument {
                 diagnostics: unparsable(&file.path, bytes, error).into_iter().collect(),

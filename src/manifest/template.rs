@@ -42,6 +42,19 @@ pub(crate) fn has_placeholder(text: &str) -> bool {
     text.contains("{{") || text.contains("${")
 }
 
+/// Whether `{{` stands where it can keep a document from being YAML: neither in quotes, as in an
+/// annotation that some other engine fills in, nor in a comment.
+pub(crate) fn breaks_yaml(bytes: &[u8]) -> bool {
+    bytes.split(|byte| *byte == b'\n').any(|line| {
+        memchr::memmem::find(line, b"{{").is_some_and(|braces| {
+            let before = &line[..braces];
+            !before
+                .iter()
+                .any(|byte| matches!(byte, b'"' | b'\'' | b'#'))
+        })
+    })
+}
+
 /// What can be recognised of a template of a workload, line by line; none for other templates.
 pub(crate) fn recognise(path: &str, text: &str, chunk: &Chunk) -> Option<Template> {
     let mut template = Template {

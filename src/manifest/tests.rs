@@ -238,6 +238,9 @@ fn manifest_unparsable() {
     let (set, diagnostics) = read(&broken);
     assert_eq!(set.files[0].objects.len(), 2, "{diagnostics:?}");
     check_diagnostic(&broken, DiagnosticCode::ManifestUnparsable, 19);
+    let quoted = "apiVersion: v1\nkind: Pod\nmetadata: [\nx: \"{{ y }}\" # {{ z }}\n";
+    let (_, diagnostics) = read(quoted);
+    assert_eq!(diagnostics[0].code, DiagnosticCode::ManifestUnparsable);
     let (set, diagnostics) = read("kind of a Job: [\n");
     assert!(set.files.is_empty() && diagnostics.is_empty());
 }
