@@ -291,7 +291,7 @@ mod tests {
         check(&screen, "{\"kind\" :\t\"Deployment\"}", true);
         check(
             &screen,
-            &format!("kind: &{} Deployment", "a".repeat(9000)),
+            format!("kind: &{} Deployment", "a".repeat(9000)),
             true,
         );
     }
