@@ -28,17 +28,18 @@ const WORKLOAD_FILES: usize = 10_000;
 const PODS_OF_A_WORKLOAD: usize = 5;
 
 fn main() {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    if let [verb, directory, ..] = arguments.as_slice()
+        && verb == "generate"
+    {
+        generate(Path::new(directory));
+        return;
+    }
     let directory = tempfile::tempdir().expect("a temporary directory");
     let root = directory.path();
-    let repository = root.join("repository");
-    write_repository(&repository);
-    let pods = root.join("pods.json");
-    pods::write(15_000, BufWriter::new(File::create(&pods).expect("a file"))).expect("written");
-    let cluster = root.join("cluster.json");
-    write_cluster(&cluster, 15_000 / PODS_OF_A_WORKLOAD);
-    let empty = root.join("empty");
-    fs::create_dir(&empty).expect("a directory");
-    git(&empty, &["init", "--quiet"]);
+    generate(root);
+    let (repository, empty) = (root.join("repository"), root.join("empty"));
+    let (pods, cluster) = (root.join("pods.json"), root.join("cluster.json"));
 
     let plan =
         |repository: &Path, more: &[&str]| meshroll("plan", repository, &pods, &cluster, more);
@@ -82,6 +83,17 @@ fn main() {
         applied.saturating_sub(commit + snapshot),
         &[("`git commit` alone", Some(committed))],
     );
+}
+
+/// Writes the repository and the cluster; `cargo bench --bench plan -- generate DIR` does only that.
+fn generate(root: &Path) {
+    write_repository(&root.join("repository"));
+    let pods = File::create(root.join("pods.json")).expect("a file");
+    pods::write(15_000, BufWriter::new(pods)).expect("written");
+    write_cluster(&root.join("cluster.json"), 15_000 / PODS_OF_A_WORKLOAD);
+    let empty = root.join("empty");
+    fs::create_dir(&empty).expect("a directory");
+    git(&empty, &["init", "--quiet"]);
 }
 
 /// A row of the table; what could not be measured is left out.

@@ -218,7 +218,7 @@ mod tests {
             assert_eq!(read(&path).expect("a snapshot"), snapshot, "{name}");
         }
         let gone = directory.path().join("gone").join("a.json");
-        let error = record(&snapshot, &gone).err().expect("an error");
+        let error = record(&snapshot, &gone).expect_err("an error");
         assert!(
             matches!(error, SnapshotError::Unwritable { .. }),
             "{error:?}"
@@ -247,7 +247,7 @@ mod tests {
         let snapshot = read(root).expect("a snapshot");
         assert_eq!(snapshot.pods.len(), 2);
         assert_eq!(snapshot.objects.len(), 1);
-        let missing = read(&root.join("missing")).err().expect("an error");
+        let missing = read(&root.join("missing")).expect_err("an error");
         assert!(matches!(missing, SnapshotError::Io { .. }), "{missing:?}");
     }
 }

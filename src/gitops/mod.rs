@@ -6,6 +6,8 @@
 mod argo_cd;
 mod blocker;
 mod carrier;
+mod delivery;
+mod elsewhere;
 #[cfg(test)]
 pub(crate) mod fixture;
 mod flux;
@@ -253,15 +255,18 @@ fn placements(
     let mut placements = Placements::default();
     let mut accounted = BTreeSet::new();
     for (number, carrier) in carriers.iter().enumerate() {
-        let destination = if carrier::is_ours(carrier, paths) {
+        let is_ours = carrier::is_ours(carrier, paths);
+        let destination = if is_ours {
             carrier.destination()
         } else {
             format!("another cluster ({})", carrier.file.unwrap_or_default())
         };
+        let is_live = carrier.file.is_none();
         for (repository, items) in carrier.renders(manifests, kustomizations) {
             let root = Root {
                 carrier: Some(number),
                 destination: destination.clone(),
+                is_foreign: !is_ours || is_live && !destination.is_empty(),
                 repository,
                 certain: true,
             };

@@ -38,6 +38,19 @@ pub(super) enum Owner {
     Release { namespace: String, name: String },
 }
 
+impl Owner {
+    /// The engine's object, where an engine's own object delivers: not for releases of Helm.
+    pub(super) fn carrier(&self) -> Option<String> {
+        match self {
+            Self::Application(instance) => Some(format!("Application {}", instance.display())),
+            Self::Kustomization { namespace, name } => {
+                Some(format!("Kustomization {namespace}/{name}"))
+            }
+            Self::HelmRelease { .. } | Self::Release { .. } => None,
+        }
+    }
+}
+
 /// The name by which Argo CD tracks: the Application's, with its namespace before it where that is
 /// not Argo CD's own.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]

@@ -39,6 +39,9 @@ pub(super) struct Root {
     pub(super) carrier: Option<usize>,
     /// Which cluster it applies to: empty for this one.
     pub(super) destination: String,
+    /// Whether it certainly applies to another cluster than the snapshot's. Of an engine's object
+    /// that is known from Git alone, which of its destinations the snapshot is of cannot be told.
+    pub(super) is_foreign: bool,
     /// Which repository it reads, as far as it is known.
     pub(super) repository: Option<String>,
     /// Whether it certainly applies anything: a file that a kustomization above it leaves out does
@@ -183,10 +186,12 @@ pub(super) fn add_implicit(
         .filter(|at| !accounted.contains(*at))
         .collect();
     for at in roots {
+        let destination = destination(at);
         let root = Root {
             carrier: None,
             repository: None,
-            destination: destination(at),
+            is_foreign: !destination.is_empty(),
+            destination,
             certain: true,
         };
         let items = kustomizations.render(at);
@@ -214,6 +219,7 @@ pub(super) fn add_implicit(
         let root = Root {
             carrier: None,
             repository: None,
+            is_foreign: !destination.is_empty(),
             destination,
             certain,
         };

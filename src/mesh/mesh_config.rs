@@ -87,6 +87,11 @@ mod tests {
         assert_eq!(mesh.trust_domain, "td1");
         assert!(!mesh.prometheus_merge);
         assert_eq!((mesh.listen_port, mesh.inbound_listen_port), (1, 15006));
+        let zero = mesh
+            .overlay("proxyListenPort: 0")
+            .expect("a mesh configuration");
+        assert_eq!(zero.listen_port, 1);
+        let mesh = zero;
         assert_eq!(mesh.root_namespace, "root");
         assert_eq!(mesh.default_config.len(), 1);
     }

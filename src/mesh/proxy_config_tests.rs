@@ -65,7 +65,10 @@ fn present_fields_replace_and_maps_of_metadata_are_merged() {
     );
     check(
         30,
-        &[json!({"tracingServiceName": "APP_LABEL_AND_NAMESPACE"})],
+        &[
+            json!({"serviceCluster": "own"}),
+            json!({"tracingServiceName": "APP_LABEL_AND_NAMESPACE"}),
+        ],
         &json!({"tracingServiceName": "APP_LABEL_AND_NAMESPACE"}),
     );
 }

@@ -171,7 +171,7 @@ impl Istiod {
         let owned = |name: &str, kind: &str, owner: &str| {
             json!({
                 "name": name, "namespace": self.namespace, "labels": labels,
-                "annotations": {"deployment.kubernetes.io/revision": "1"},
+                "annotations": {"deployment.kubernetes.io/revision": "1", "sidecar.istio.io/inject": "false"},
                 "ownerReferences": [{"apiVersion": "apps/v1", "kind": kind, "name": owner, "controller": true}],
             })
         };

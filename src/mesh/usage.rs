@@ -7,6 +7,7 @@ use super::injection::INJECT;
 use super::injector::REVISION;
 use super::observed::{Observation, observe};
 use super::resolution::INJECTION;
+use crate::manifest::StringMap;
 use crate::snapshot::ClusterSnapshot;
 
 /// The users of one revision or tag.
@@ -81,11 +82,8 @@ impl Mesh {
                 .namespaces
                 .get(namespace)
                 .is_some_and(|metadata| metadata.labels.contains_key(INJECTION));
-            let objects = pod
-                .metadata
-                .labels
-                .get(INJECT)
-                .is_some_and(|word| word == "false");
+            let is_false = |map: &StringMap| map.get(INJECT).is_some_and(|word| word == "false");
+            let objects = is_false(&pod.metadata.labels) || is_false(&pod.metadata.annotations);
             let asked = by_namespace
                 .or(own.filter(|_| !is_labelled))
                 .filter(|_| !objects);

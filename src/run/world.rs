@@ -71,6 +71,11 @@ impl World {
         if let Some(uid) = &cluster.uid {
             snapshot.capture.check_cluster(uid)?;
         }
+        tracing::info!(
+            pods = snapshot.pods.len(),
+            workloads = snapshot.workloads.len(),
+            "read the snapshot"
+        );
         let gaps = snapshot::gaps(&snapshot);
         diagnostics.extend(gaps.diagnostics());
         let now = plan_time(args, &snapshot)?;
@@ -79,8 +84,13 @@ impl World {
         diagnostics.append(&mut found);
         let (manifests, mut found) = manifest::parse(files, &Screen::new());
         diagnostics.append(&mut found);
+        tracing::info!(
+            files = manifests.files.len(),
+            "read the manifests that can matter"
+        );
         let (mesh, mut found) = Mesh::from_snapshot(&snapshot);
         diagnostics.append(&mut found);
+        tracing::info!(revisions = mesh.revisions.len(), "resolved the mesh");
         Ok(Self {
             root,
             base,

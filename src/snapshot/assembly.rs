@@ -1,7 +1,4 @@
 //! The assembly: objects from any number of inputs become one snapshot.
-//!
-//! An object that is there twice is kept once: the newest `resourceVersion` wins, then the newest
-//! capture, then the later input. Where the two differ, a diagnostic says so.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,6 +7,7 @@ use jiff::Timestamp;
 use super::document::ListMetadata;
 use super::gaps::gaps;
 use super::kinds::{Kind, Role, find};
+use super::merge::{InputFacts, Merge, Sighting, Sightings};
 use super::object::{Context, Found, Item, TypeMeta};
 use super::pool::Pool;
 use super::{
@@ -36,24 +34,6 @@ pub(super) struct Assembly {
     has_secrets: bool,
     seen: usize,
 }
-
-/// What an input says of itself.
-#[derive(Debug, Clone, Default)]
-struct InputFacts {
-    captured_at: Option<Timestamp>,
-    inferred: bool,
-}
-
-/// An object, and what decides between it and another sight of it.
-#[derive(Debug)]
-struct Sighting<T> {
-    value: T,
-    version: Option<u64>,
-    /// Which input it is from.
-    input: usize,
-}
-
-type Sightings<T> = Vec<Sighting<T>>;
 
 impl Assembly {
     pub(super) fn new(annotation_keys: Vec<String>) -> Self {
@@ -211,40 +191,15 @@ impl Assembly {
                 .hint("leave secrets out of what is recorded"),
             );
         }
-        let mut merge = Merge {
-            inputs: &self.inputs,
-            diagnostics: &mut diagnostics,
-        };
-        let by_name = |metadata: &Metadata| (metadata.namespace.clone(), metadata.name.clone());
-        let namespaces = merge.unique(self.namespaces, |it| it.name.clone(), |it| it.name.clone());
+        let mut merge = Merge::new(&self.inputs, &mut diagnostics);
+        let namespaces = merge.unique(self.namespaces);
         let mut snapshot = ClusterSnapshot {
             capture: Capture::default(),
             namespaces: BTreeMap::new(),
-            pods: merge.unique(
-                self.pods,
-                |pod| by_name(&pod.metadata),
-                |pod| format!("Pod {}/{}", pod.metadata.namespace, pod.metadata.name),
-            ),
-            replica_sets: merge.unique(
-                self.replica_sets,
-                |set| by_name(&set.metadata),
-                |set| {
-                    format!(
-                        "ReplicaSet {}/{}",
-                        set.metadata.namespace, set.metadata.name
-                    )
-                },
-            ),
-            workloads: merge.unique(
-                self.workloads,
-                |live| live.reference.clone(),
-                |live| live.reference.to_string(),
-            ),
-            objects: merge.unique(
-                self.objects,
-                |object| object.reference.clone(),
-                |object| object.reference.to_string(),
-            ),
+            pods: merge.unique(self.pods),
+            replica_sets: merge.unique(self.replica_sets),
+            workloads: merge.unique(self.workloads),
+            objects: merge.unique(self.objects),
             held: self.held,
         };
         snapshot.namespaces = namespaces
@@ -259,62 +214,6 @@ impl Assembly {
         };
         diagnostics.extend(gaps(&snapshot).diagnostics());
         Ok((snapshot, diagnostics))
-    }
-}
-
-struct Merge<'m> {
-    inputs: &'m [InputFacts],
-    diagnostics: &'m mut Vec<Diagnostic>,
-}
-
-impl Merge<'_> {
-    /// Sorts by identity and keeps the best sight of each object.
-    fn unique<T: PartialEq, K: Ord>(
-        &mut self,
-        mut sightings: Sightings<T>,
-        identity: impl Fn(&T) -> K,
-        name: impl Fn(&T) -> String,
-    ) -> Vec<T> {
-        sightings.sort_by_cached_key(|sighting| identity(&sighting.value));
-        let mut kept: Sightings<T> = Vec::with_capacity(sightings.len());
-        for sighting in sightings {
-            match kept.last_mut() {
-                Some(last) if identity(&last.value) == identity(&sighting.value) => {
-                    self.resolve(last, sighting, &name);
-                }
-                _ => kept.push(sighting),
-            }
-        }
-        kept.into_iter().map(|sighting| sighting.value).collect()
-    }
-
-    fn resolve<T: PartialEq>(
-        &mut self,
-        kept: &mut Sighting<T>,
-        other: Sighting<T>,
-        name: impl Fn(&T) -> String,
-    ) {
-        if kept.value != other.value {
-            let message = format!(
-                "{} is there twice, with different contents",
-                name(&kept.value)
-            );
-            self.diagnostics.push(Diagnostic::warning(
-                DiagnosticCode::SnapshotContradiction,
-                message,
-            ));
-        }
-        let captured = |sighting: &Sighting<T>| {
-            let facts = self.inputs.get(sighting.input);
-            facts.and_then(|facts| facts.captured_at)
-        };
-        let newer = match (kept.version, other.version) {
-            (Some(kept), Some(other)) if kept != other => other > kept,
-            _ => captured(&other) >= captured(kept),
-        };
-        if newer {
-            *kept = other;
-        }
     }
 }
 

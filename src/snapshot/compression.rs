@@ -2,6 +2,10 @@
 
 use std::io::{BufReader, Chain, Cursor, Read};
 
+/// The largest window that a zstd frame may ask for, 32 MiB: what `zstd -19` needs and more, and
+/// little enough for the bound on memory.
+const WINDOW_LOG_MAX: u32 = 25;
+
 /// A reader of the plain bytes of an input that may be compressed with gzip or zstd.
 ///
 /// # Errors
@@ -17,7 +21,11 @@ pub(super) fn plain(mut reader: Box<dyn Read + Send>) -> std::io::Result<Box<dyn
     let whole: Chain<Cursor<Vec<u8>>, Box<dyn Read + Send>> = Cursor::new(magic).chain(reader);
     Ok(match kind {
         (true, _) => Box::new(flate2::bufread::MultiGzDecoder::new(BufReader::new(whole))),
-        (_, true) => Box::new(zstd::Decoder::new(whole)?),
+        (_, true) => {
+            let mut decoder = zstd::Decoder::new(whole)?;
+            decoder.window_log_max(WINDOW_LOG_MAX)?;
+            Box::new(decoder)
+        }
         _ => Box::new(whole),
     })
 }

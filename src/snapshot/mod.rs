@@ -18,6 +18,7 @@ mod freshness;
 mod gaps;
 mod keep;
 mod kinds;
+mod merge;
 mod metadata;
 mod object;
 mod pod;
@@ -398,11 +399,12 @@ fn read_input(input: Input, assembly: &mut Assembly) -> Result<(), Fault> {
     if start.starts_with(BYTE_ORDER_MARK) {
         start.drain(..BYTE_ORDER_MARK.len());
     }
+    let length = start.len();
     let first = start.trim_ascii_start().first().copied();
     let whole = Box::new(Cursor::new(start).chain(reader));
     let read = match first {
-        None => Err(Fault::at(0, "an empty input")),
-        Some(b'{' | b'[') => document::read(&mut Window::new(whole), assembly),
+        None if (length as u64) < SNIFF => Err(Fault::at(0, "an empty input")),
+        None | Some(b'{' | b'[') => document::read(&mut Window::new(whole), assembly),
         Some(_) => yaml::read(whole, assembly),
     };
     let (metadata, fault) = match read {

@@ -253,10 +253,7 @@ impl RawReplicaSet<'_> {
         };
         let replica_set = ReplicaSet {
             api_version: api_version.to_owned(),
-            template: match template {
-                Some(template) => Some(Box::new(template.keep(context.annotation_keys)?)),
-                None => None,
-            },
+            template: template.map(|template| Box::new(template.keep(context.annotation_keys))),
             metadata,
             replicas: self.spec.replicas.unwrap_or(1),
             current_replicas: self.status.replicas,
@@ -299,14 +296,12 @@ struct RawJobSpec<'a> {
 }
 
 impl RawTemplatedSpec<'_> {
-    fn keep(&self, role: Role, context: Context<'_>) -> Result<Option<PodTemplate>, String> {
-        let job = self.job_template.as_ref();
+    fn keep(&self, role: Role, context: Context<'_>) -> Option<PodTemplate> {
         let template = match role {
-            Role::CronWorkload => job.and_then(|job| job.spec.template.as_ref()),
+            Role::CronWorkload => self.job_template.as_ref()?.spec.template.as_ref(),
             _ => self.template.as_ref(),
         };
-        let kept = template.map(|template| template.keep(context.annotation_keys));
-        kept.transpose()
+        template.map(|template| template.keep(context.annotation_keys))
     }
 }
 
@@ -321,14 +316,11 @@ fn read_workload(
         .keep(context.annotation_keys, false)
         .map_err(Refusal::new)?;
     let template = one::<RawTemplated<'_>>(text)?.0.spec;
-    let template = template
-        .keep(reading.kind.role, context)
-        .map_err(Refusal::new)?;
     let mut body = keep(text, reading)?;
     let workload = LiveWorkload {
         api_version: api_version.to_owned(),
         reference: reference(reading.kind, &metadata),
-        template,
+        template: template.keep(reading.kind.role, context),
         spec: body.remove("spec").unwrap_or(Value::Null),
         status: body.remove("status").unwrap_or(Value::Null),
         metadata,

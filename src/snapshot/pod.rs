@@ -7,7 +7,6 @@
 use std::sync::Arc;
 
 use serde::Deserialize;
-use serde_json::value::RawValue;
 
 use super::metadata::{RawMetadata, annotations, strings, time};
 use super::object::Context;
@@ -112,11 +111,10 @@ struct RawContainer<'a> {
     name: Text<'a>,
     #[serde(borrow)]
     image: Text<'a>,
-    /// Unparsed: of most containers it is passed over, and it is most of a container.
-    #[serde(borrow)]
-    args: Option<&'a RawValue>,
-    #[serde(borrow)]
-    env: Option<&'a RawValue>,
+    #[serde(borrow, deserialize_with = "null_default")]
+    args: Vec<Text<'a>>,
+    #[serde(borrow, deserialize_with = "null_default")]
+    env: Vec<RawVariable<'a>>,
     #[serde(borrow, deserialize_with = "null_default")]
     resources: RawResources<'a>,
     #[serde(borrow)]
@@ -218,7 +216,7 @@ impl RawPod<'_> {
                 // template have equal specs.
                 _ => Arc::new(PodSpec {
                     node_name: None,
-                    ..self.spec.keep()?
+                    ..self.spec.keep()
                 }),
             },
             status: self.status.keep()?,
@@ -229,19 +227,15 @@ impl RawPod<'_> {
 
 impl RawPodTemplate<'_> {
     /// The part that is kept.
-    ///
-    /// # Errors
-    ///
-    /// When arguments or variables of a container are not what they should be.
-    pub(super) fn keep(&self, extra: &[String]) -> Result<PodTemplate, String> {
-        Ok(PodTemplate {
+    pub(super) fn keep(&self, extra: &[String]) -> PodTemplate {
+        PodTemplate {
             metadata: TemplateMetadata {
                 name: self.metadata.name.to_option(),
                 labels: strings(&self.metadata.labels),
                 annotations: annotations(&self.metadata.annotations, extra),
             },
-            spec: self.spec.keep()?,
-        })
+            spec: self.spec.keep(),
+        }
     }
 }
 
@@ -258,96 +252,72 @@ impl RawPodSpec<'_> {
             && volumes.eq(spec.volumes.iter().cloned())
     }
 
-    fn keep(&self) -> Result<PodSpec, String> {
-        Ok(PodSpec {
+    fn keep(&self) -> PodSpec {
+        PodSpec {
             host_network: self.host_network,
             node_name: self.node_name.to_option(),
             restart_policy: self.restart_policy.to_option(),
             termination_grace_period_seconds: self.termination_grace_period_seconds,
             service_account_name: self.service_account_name.to_option(),
-            containers: containers(&self.containers)?,
-            init_containers: containers(&self.init_containers)?,
+            containers: self.containers.iter().map(RawContainer::keep).collect(),
+            init_containers: self
+                .init_containers
+                .iter()
+                .map(RawContainer::keep)
+                .collect(),
             volumes: self.volumes.iter().filter_map(RawVolume::keep).collect(),
-        })
+        }
     }
-}
-
-fn containers(raw: &[RawContainer<'_>]) -> Result<Vec<Container>, String> {
-    raw.iter().map(RawContainer::keep).collect()
 }
 
 fn are(raw: &[RawContainer<'_>], containers: &[Container]) -> bool {
     raw.len() == containers.len() && raw.iter().zip(containers).all(|(raw, it)| raw.is(it))
 }
 
-/// The arguments and variables of a container, as far as they may be looked at.
-#[derive(Default)]
-struct Innards<'a> {
-    args: Vec<Text<'a>>,
-    variables: Vec<RawVariable<'a>>,
-}
-
 impl<'a> RawContainer<'a> {
-    fn innards(&self) -> Result<Innards<'a>, String> {
-        if !ISTIO_CONTAINERS.contains(&self.name.as_str()) {
-            return Ok(Innards::default());
+    /// Arguments and variables, as far as they may be looked at.
+    fn innards(&self) -> (&[Text<'a>], &[RawVariable<'a>]) {
+        if ISTIO_CONTAINERS.contains(&self.name.as_str()) {
+            (&self.args, &self.env)
+        } else {
+            (&[], &[])
         }
-        let mut variables: Vec<RawVariable<'a>> = list(self.env, "env")?;
-        variables.retain(|variable| keeps_variable(variable.name.as_str()));
-        Ok(Innards {
-            args: list(self.args, "args")?,
-            variables,
-        })
     }
 
     fn is(&self, container: &Container) -> bool {
+        let (args, variables) = self.innards();
+        let variables = variables
+            .iter()
+            .filter(|it| keeps_variable(it.name.as_str()));
+        let known = container.env.iter();
         self.name.as_str() == container.name
             && self.image.as_option() == container.image.as_deref()
+            && args.iter().map(Text::as_str).eq(&container.args)
+            && variables.map(RawVariable::parts).eq(known.map(|it| {
+                let value = it.value.as_deref();
+                (it.name.as_str(), value, it.value_from)
+            }))
             && have(&self.resources.requests, &container.resources.requests)
             && have(&self.resources.limits, &container.resources.limits)
             && self.restart_policy.as_option() == container.restart_policy.as_deref()
             && self.readiness_probe == container.readiness_probe
-            && self
-                .innards()
-                .is_ok_and(|innards| innards.are_of(container))
     }
 
-    fn keep(&self) -> Result<Container, String> {
-        let innards = self.innards()?;
-        Ok(Container {
+    fn keep(&self) -> Container {
+        let (args, variables) = self.innards();
+        Container {
             name: self.name.to_string(),
             image: self.image.to_option(),
-            args: innards.args.iter().map(Text::to_string).collect(),
-            env: innards.variables.iter().map(RawVariable::keep).collect(),
+            args: args.iter().map(Text::to_string).collect(),
+            env: variables.iter().filter_map(RawVariable::keep).collect(),
             resources: Resources {
                 requests: quantities(&self.resources.requests),
                 limits: quantities(&self.resources.limits),
             },
             restart_policy: self.restart_policy.to_option(),
             readiness_probe: self.readiness_probe,
-        })
+        }
     }
-}
-
-impl Innards<'_> {
-    fn are_of(&self, container: &Container) -> bool {
-        let known = container.env.iter().map(|variable| {
-            let value = variable.value.as_deref();
-            (variable.name.as_str(), value, variable.value_from)
-        });
-        self.args.iter().map(Text::as_str).eq(&container.args)
-            && self.variables.iter().map(RawVariable::parts).eq(known)
-    }
-}
-
-/// The items of a list that was left unparsed; none where it is absent or `null`.
-fn list<'a, T: Deserialize<'a>>(raw: Option<&'a RawValue>, name: &str) -> Result<Vec<T>, String> {
-    let Some(raw) = raw else {
-        return Ok(Vec::new());
-    };
-    let items: Option<Vec<T>> = serde_json::from_str(raw.get())
-        .map_err(|error| format!("{name} of a container: {error}"))?;
-    Ok(items.unwrap_or_default())
 }
 
 impl RawVariable<'_> {
@@ -355,12 +325,12 @@ impl RawVariable<'_> {
         (self.name.as_str(), self.value.as_option(), self.value_from)
     }
 
-    fn keep(&self) -> EnvVar {
-        EnvVar {
+    fn keep(&self) -> Option<EnvVar> {
+        keeps_variable(self.name.as_str()).then(|| EnvVar {
             name: self.name.to_string(),
             value: self.value.to_option(),
             value_from: self.value_from,
-        }
+        })
     }
 }
 

@@ -251,6 +251,8 @@ fn two_carriers_of_one_object_leave_the_engine_open() {
         &[live("shop", "cart"), one.clone(), two.clone()],
         "apps/cart.yaml#0",
     );
+    let other = [tracked(live("shop", "cart"), "other"), one.clone()];
+    check(&files, &other, "apps/cart.yaml#0 by argo-cd other");
     let object = tracked(live("shop", "cart"), "two");
     check(
         &files,
@@ -538,4 +540,17 @@ fn applications_in_git_stand_in_for_live_ones() {
         "apps/cart.yaml#0 by argo-cd argocd/shop",
     );
     check_in(&["clusters/a"], &files, &object, "shared-manifest: …");
+}
+
+#[test]
+fn an_application_in_git_may_deliver_to_this_very_cluster() {
+    let application = "{apiVersion: argoproj.io/v1alpha1, kind: Application, metadata: {name: shop, namespace: argocd}, \
+                       spec: {source: {path: apps, repoURL: r}, destination: {name: eu-1, namespace: shop}}}\n";
+    let files = [
+        ("apps/cart.yaml", &*deployment("", "cart")),
+        ("shop.yaml", application),
+    ];
+    let expected = "apps/cart.yaml#0 by argo-cd argocd/shop";
+    check(&files, &[live("shop", "cart")], expected);
+    check(&files, &[tracked(live("shop", "cart"), "shop")], expected);
 }

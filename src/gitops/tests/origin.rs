@@ -39,16 +39,19 @@ fn a_manifest_without_a_namespace_lands_in_default() {
 
 #[test]
 fn not_in_git_names_the_nearest_file() {
+    let run = "not-in-git: no manifest in the repository makes it: run `kubectl rollout restart -n shop \
+               deployment/cart`";
     check(
         &[("cart.yaml", &deployment("", "cart"))],
         &[live("shop", "cart")],
-        "not-in-git: no manifest in the repository makes Deployment shop/cart; cart.yaml makes one \
-         of that name in namespace default",
+        &format!("{run}; cart.yaml makes one of that name in namespace default"),
     );
+    check(&[], &[live("shop", "cart")], run);
     check(
         &[],
-        &[live("shop", "cart")],
-        "not-in-git: no manifest in the repository makes Deployment shop/cart",
+        &[by_flux(live("shop", "cart"))],
+        "not-in-git: no manifest in the repository makes it, and Kustomization flux-system/apps \
+         delivers it: restart it in the repository that this reads by flux flux-system/apps",
     );
 }
 

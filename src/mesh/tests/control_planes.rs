@@ -147,16 +147,16 @@ fn what_kube_inject_writes_is_what_its_templates_say() {
     }
 }
 
-fn default_namespace() -> Value {
+pub(super) fn default_namespace() -> Value {
     json!({"istio-injection": "enabled"})
 }
 
-fn plain() -> crate::manifest::PodTemplate {
+pub(super) fn plain() -> crate::manifest::PodTemplate {
     pods(&json!({}), &json!({}))
 }
 
 /// Istiod's objects after a change: Deployment, ReplicaSet, Pod, Service, two ConfigMaps, webhooks.
-fn changed(istiod: &Istiod, change: impl FnOnce(&mut Vec<Value>)) -> Mesh {
+pub(super) fn changed(istiod: &Istiod, change: impl FnOnce(&mut Vec<Value>)) -> Mesh {
     let mut objects = istiod.installed();
     change(&mut objects);
     mesh(objects)
@@ -259,6 +259,27 @@ fn a_service_that_is_gone_keeps_pods_from_being_created() {
 }
 
 #[test]
+fn a_deployment_of_another_namespace_is_not_behind_the_service() {
+    let mesh = changed(&Istiod::new("1.30.3"), |objects| {
+        let mut second = objects[0].clone();
+        second["metadata"]["namespace"] = json!("elsewhere");
+        objects.push(second);
+    });
+    assert!(matches!(
+        expect(&mesh, &default_namespace(), &plain()),
+        Expectation::Sidecar(_)
+    ));
+}
+
+#[test]
+fn an_empty_revision_is_the_default_one() {
+    let mesh = changed(&Istiod::new("1.30.3"), |objects| {
+        objects[0]["spec"]["template"]["spec"]["containers"][0]["env"][0]["value"] = json!("");
+    });
+    assert_eq!(mesh.revisions[0].name, "default");
+}
+
+#[test]
 fn without_any_injector_nothing_is_expected() {
     let mesh = mesh(vec![]);
     for namespace in [default_namespace(), json!({"istio.io/rev": "a"}), json!({})] {
@@ -348,58 +369,6 @@ fn an_unknown_mesh_configuration_is_said_and_not_compared() {
             .limits
             .iter()
             .any(|(class, _)| *class == crate::config::DriftClass::Config)
-    );
-}
-
-#[test]
-fn settling_is_the_oldest_ready_pod_or_a_later_change() {
-    let at = |change: fn(&mut Vec<Value>)| {
-        let mesh = changed(&Istiod::new("1.30.3"), change);
-        let settled = mesh.revisions[0].settled_at.map(|at| at.to_string());
-        let of_sidecar = sidecar(&mesh, &plain()).settled_at.map(|at| at.to_string());
-        assert_eq!(settled, of_sidecar);
-        settled
-    };
-    assert_eq!(at(|_| {}).as_deref(), Some("2026-11-20T10:00:00Z"));
-    // A pod that was added later moves nothing.
-    let scaled = at(|objects| {
-        let mut second = objects[2].clone();
-        second["metadata"]["name"] = json!("istiod-1-b");
-        second["status"]["conditions"][0]["lastTransitionTime"] = json!("2026-11-20T12:00:00Z");
-        objects.push(second);
-    });
-    assert_eq!(scaled.as_deref(), Some("2026-11-20T10:00:00Z"));
-    let later = at(|objects| {
-        objects[4]["metadata"]["managedFields"] =
-            json!([{"manager": "helm", "time": "2026-11-20T11:00:00Z"}]);
-    });
-    assert_eq!(later.as_deref(), Some("2026-11-20T11:00:00Z"));
-    let earlier = at(|objects| {
-        objects[4]["metadata"]["managedFields"] =
-            json!([{"manager": "helm", "time": "2026-11-20T09:00:00Z"}]);
-    });
-    assert_eq!(earlier.as_deref(), Some("2026-11-20T10:00:00Z"));
-    assert_eq!(at(|objects| objects[2]["status"] = json!({})), None);
-}
-
-#[test]
-fn a_tag_that_moved_later_settles_later() {
-    let istiod = Istiod::new("1.30.3");
-    let mut tag = istiod.tag("prod");
-    tag["metadata"]["managedFields"] =
-        json!([{"manager": "istioctl", "time": "2026-11-21T00:00:00Z"}]);
-    let mesh = istiod.mesh_with(vec![tag]);
-    let of = |namespace: Value| match expect(&mesh, &namespace, &plain()) {
-        Expectation::Sidecar(sidecar) => sidecar.settled_at.map(|at| at.to_string()),
-        other => panic!("{other:?}"),
-    };
-    assert_eq!(
-        of(json!({"istio.io/rev": "prod"})).as_deref(),
-        Some("2026-11-21T00:00:00Z")
-    );
-    assert_eq!(
-        of(default_namespace()).as_deref(),
-        Some("2026-11-20T10:00:00Z")
     );
 }
 

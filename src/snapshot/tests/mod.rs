@@ -323,11 +323,15 @@ fn other_annotations_are_kept_on_request() {
 #[test]
 fn the_pods_of_a_template_share_what_they_have_in_common() {
     let other = POD.replace("cart-1", "cart-2").replace("node-1", "node-2");
-    let snapshot = snapshot(&list(&[POD, &other]));
-    let [one, two] = snapshot.pods.as_slice() else {
-        panic!("{:?}", snapshot.pods);
-    };
-    assert!(std::sync::Arc::ptr_eq(&one.spec, &two.spec));
+    let foreign = POD.replace("cart-1", "web").replace("cart:1", "web:1");
+    for items in [[POD, &other, &foreign], [POD, &foreign, &other]] {
+        let snapshot = snapshot(&list(&items));
+        let [one, two, three] = snapshot.pods.as_slice() else {
+            panic!("{:?}", snapshot.pods);
+        };
+        assert!(std::sync::Arc::ptr_eq(&one.spec, &two.spec));
+        assert!(!std::sync::Arc::ptr_eq(&one.spec, &three.spec));
+    }
 }
 
 #[test]

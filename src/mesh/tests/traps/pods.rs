@@ -41,6 +41,8 @@ fn trap_18_old_pods_tell_their_revision_by_label_or_not_at_all() {
         Some("1-9-5")
     );
     assert_eq!(observed(json!({}), old), None);
+    // Without a status the label is a wish.
+    assert_eq!(observed(json!({"istio.io/rev": "1-9-5"}), json!({})), None);
     // Since 1.18 the label may be a tag: the annotation and the status are the record.
     let new = json!({"istio.io/rev": "a", "sidecar.istio.io/status": "{\"revision\":\"a\"}"});
     assert_eq!(
@@ -247,6 +249,17 @@ fn trap_27_a_control_plane_in_the_middle_of_its_rollout_has_not_settled() {
         reasons(|o| o[2]["spec"]["containers"][0]["image"] = json!("docker.io/istio/pilot:1.29.0")),
         [mixed]
     );
+    // A pod that does not serve decides nothing.
+    assert_eq!(
+        reasons(|o| {
+            let mut starting = o[2].clone();
+            starting["metadata"]["name"] = json!("starting");
+            starting["spec"]["containers"][0]["image"] = json!("docker.io/istio/pilot:1.29.0");
+            starting["status"]["conditions"][0]["status"] = json!("False");
+            o.push(starting);
+        }),
+        []
+    );
     assert_eq!(
         reasons(|o| o[4]["metadata"]["labels"]["app.kubernetes.io/version"] = json!("1.29.0")),
         [mixed]
@@ -446,6 +459,26 @@ fn trap_35_custom_templates_defaults_and_aliases() {
         sidecar(&told, &named("own")).image,
         "corp.example/proxy:1.30.3"
     );
+    let mut pinned = witness.clone();
+    pinned["metadata"]["name"] = json!("pinned");
+    pinned["metadata"]["annotations"]["sidecar.istio.io/proxyImage"] = json!("corp.example/own:1");
+    pinned["spec"]["initContainers"][0]["image"] = json!("corp.example/own:1");
+    let still_told = istiod.mesh_with(vec![witness.clone(), pinned.clone()]);
+    assert_eq!(
+        sidecar(&still_told, &named("own")).image,
+        "corp.example/proxy:1.30.3"
+    );
+    pinned["metadata"]["annotations"]["sidecar.istio.io/proxyImage"].take();
+    let annotations = pinned["metadata"]["annotations"]
+        .as_object_mut()
+        .expect("annotations");
+    annotations.remove("sidecar.istio.io/proxyImage");
+    let disagreed = expect(
+        &istiod.mesh_with(vec![witness.clone(), pinned]),
+        &namespace,
+        &named("own"),
+    );
+    assert!(matches!(disagreed, Expectation::Unknown(_)));
     witness["metadata"]["creationTimestamp"] = json!("2026-11-20T09:00:00Z");
     let too_old = expect(&istiod.mesh_with(vec![witness]), &namespace, &named("own"));
     assert!(matches!(too_old, Expectation::Unknown(_)));
