@@ -321,6 +321,14 @@ fn manifest_invalid() {
 }
 
 #[test]
+fn an_object_with_a_generated_name_is_nobodys_manifest() {
+    let (set, diagnostics) =
+        read("apiVersion: batch/v1\nkind: Job\nmetadata: {generateName: migrate-}\n");
+    assert!(set.files.is_empty());
+    assert_eq!(diagnostics, []);
+}
+
+#[test]
 fn alias_bombs_are_bounded() {
     let mut text = "a0: &a0 [x, x, x, x, x, x, x, x, x]\n".to_owned();
     for level in 1..12 {

@@ -229,6 +229,22 @@ fn a_key_that_is_missing_goes_beside_the_one_that_is_there() {
         "spec:\n  template:\n    metadata:\n      annotations:\n        a: b\n        r/at: \
          \"2026-11-20T09:00:00Z\" # c\n        r/for: \"s2\"\n        # d\n        c: d\n",
     );
+    // Not behind a value of several lines, nor between a comment and its key.
+    check(
+        "spec:\n  template:\n    metadata:\n      annotations:\n        a: b\n        r/at: 2025\n          x\n",
+        "spec:\n  template:\n    metadata:\n      annotations:\n        r/for: \"s2\"\n        a: b\n        r/at: \
+         \"2026-11-20T09:00:00Z\"\n",
+    );
+    check(
+        "spec:\n  template:\n    metadata:\n      annotations: {\n        a: b,\n        # c\n        r/at: x\n      }\n",
+        "spec:\n  template:\n    metadata:\n      annotations: {\n        r/for: \"s2\",\n        a: b,\n        # c\n        \
+         r/at: \"2026-11-20T09:00:00Z\"\n      }\n",
+    );
+    check(
+        "spec:\n  template:\n    metadata:\n      annotations: {\n        a: b,\n        r/at: x\n      }\n",
+        "spec:\n  template:\n    metadata:\n      annotations: {\n        a: b,\n        r/for: \"s2\",\n        \
+         r/at: \"2026-11-20T09:00:00Z\"\n      }\n",
+    );
     check(
         "spec:\n  template:\n    metadata: {annotations: {a: b, r/at: \"x\"}}\n",
         "spec:\n  template:\n    metadata: {annotations: {a: b, r/for: \"s2\", r/at: \
