@@ -296,30 +296,30 @@ impl<'a, 'b> Case<'a, 'b> {
     ///
     /// `expected` is none where a restart removes the sidecar.
     fn act(&self, expected: Option<&ExpectedSidecar>, mut reasons: Vec<Reason>) -> Judgement {
-        // The remedy names the pods to replace: the stale ones only.
         let stale = self
             .pods
             .iter()
             .filter(|pod| self.is_stale(pod))
             .map(|pod| pod.pod);
-        let effect = rollout::effect(&Member {
-            pods: stale.collect(),
-            ..self.member.clone()
-        });
+        let effect = rollout::effect_on(self.member, &stale.collect::<Vec<_>>());
         if let Effect::None(reason) | Effect::NothingToDo(reason) = &effect {
+            let verdict = match reason.code {
+                ReasonCode::GatewayApiManaged => Verdict::Excluded,
+                _ => Verdict::Manual,
+            };
             reasons.insert(0, reason.clone());
-            return Judgement::new(Verdict::Manual, reasons);
+            return Judgement::new(verdict, reasons);
         }
         let stamp = expected.map_or_else(Stamp::removal, |sidecar| self.stamp(sidecar));
         let revision = expected.and_then(|sidecar| self.revision(sidecar));
         let progress = rollout::progress(self.member);
         let standing = standing(&Facts {
             expected: &stamp,
-            git: &self.git,
+            git: &self.git_as_delivered(),
             live: &self.live,
             progress: &progress,
             lost_sidecar: self.lost_pods().next().is_some(),
-            settled_at: revision.and_then(|revision| revision.settled_at),
+            settled_at: expected.and_then(|sidecar| sidecar.settled_at),
             retry: self.inputs.retry,
         });
         match standing {
@@ -339,6 +339,22 @@ impl<'a, 'b> Case<'a, 'b> {
                 self.restart(Restart { effect, stamp }, revision, &progress, reasons)
             }
         }
+    }
+
+    /// What of Git's marks the engine delivers: a key that it withholds says nothing.
+    fn git_as_delivered(&self) -> Marks {
+        let mut marks = self.git.clone();
+        let withheld = self
+            .origin
+            .delivery
+            .iter()
+            .flat_map(|delivery| &delivery.withheld);
+        for key in withheld {
+            if self.inputs.policy.annotations.restarted_at.as_ref() == Some(key) {
+                marks.restarted_at = None;
+            }
+        }
+        marks
     }
 
     /// A restart is due: who can make it, and does a gate hold it?

@@ -133,8 +133,8 @@ fn gather<'a, 'b>(
         .map(|live| Marks::live(live, keys))
         .unwrap_or_default();
     let hold = |pod: &&'b Pod| {
-        let observation = mesh::observe(pod);
-        let comparison = mesh::compare(&expectation, &observation);
+        let observation = mesh::observe_in(pod, member.template());
+        let comparison = inputs.mesh.compare(&expectation, &observation);
         PodCase {
             pod,
             observation,
@@ -214,6 +214,16 @@ fn risks(case: &Case<'_, '_>) -> Vec<Risk> {
             code: RiskCode::RestartKeyInGit,
             message: message.to_owned(),
         });
+    }
+    if let Source::Manifest { object, .. } = &case.origin.source
+        && let Some(workload) = object.workload()
+    {
+        let snapshot = case.inputs.snapshot;
+        risks.extend(rollout::replicas_in_git(
+            case.member,
+            snapshot,
+            &workload.spec,
+        ));
     }
     risks.sort();
     risks

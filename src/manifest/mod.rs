@@ -66,6 +66,43 @@ pub struct ManifestSet {
     pub templates: Vec<Template>,
 }
 
+impl ManifestSet {
+    /// Whether something among the manifests gives objects another name than their files do:
+    /// `namePrefix` or `nameSuffix` of a kustomization, an Application or a Flux Kustomization.
+    #[must_use]
+    pub fn renames(&self) -> bool {
+        let objects = self.files.iter().flat_map(|file| &file.objects);
+        objects
+            .filter_map(|object| match &object.body {
+                Body::Configuration(value) => Some(value),
+                Body::Workload(_) => None,
+            })
+            .any(gives_affix)
+    }
+}
+
+/// How deep affixes are looked for: they stand near the root, in a source, or in a template of an
+/// ApplicationSet.
+const MAX_AFFIX_DEPTH: usize = 12;
+
+/// Whether an object has a `namePrefix` or `nameSuffix` somewhere.
+pub(crate) fn gives_affix(value: &serde_json::Value) -> bool {
+    has_affix(value, MAX_AFFIX_DEPTH)
+}
+
+fn has_affix(value: &serde_json::Value, depth: usize) -> bool {
+    match value {
+        _ if depth == 0 => false,
+        serde_json::Value::Object(fields) => fields.iter().any(|(key, value)| {
+            let is_affix = key == "namePrefix" || key == "nameSuffix";
+            (is_affix && value.as_str().is_some_and(|affix| !affix.is_empty()))
+                || has_affix(value, depth - 1)
+        }),
+        serde_json::Value::Array(items) => items.iter().any(|item| has_affix(item, depth - 1)),
+        _ => false,
+    }
+}
+
 /// One manifest file: its bytes and what they hold.
 #[derive(Debug, Clone)]
 pub struct ManifestFile {

@@ -68,11 +68,11 @@ fn foreign_gateway(member: &Member<'_>) -> Option<Reason> {
             "istiod deploys this waypoint and restarts it by itself".to_owned(),
         ),
         Gateway::Ztunnel => (
-            ReasonCode::MeshComponent,
+            ReasonCode::GatewayApiManaged,
             "ztunnel is upgraded with Istio's installation, not by a restart".to_owned(),
         ),
         Gateway::Cni => (
-            ReasonCode::MeshComponent,
+            ReasonCode::GatewayApiManaged,
             "istio-cni is upgraded with Istio's installation, not by a restart".to_owned(),
         ),
     };

@@ -4,11 +4,9 @@ use super::source::{ManifestSource, cluster_policy};
 use super::{narration, write};
 use crate::cli::{CarryArgs, Cli};
 use crate::decision;
-use crate::diagnostic::Diagnostic;
 use crate::edge::git::GitRepository;
 use crate::edit;
 use crate::error::{DONE, RunError};
-use crate::manifest::{self, ManifestSet, Screen};
 use crate::report;
 
 /// Carries the restarts of `--from` into the work tree, and says which.
@@ -34,8 +32,8 @@ pub(super) fn carry(cli: &Cli, args: &CarryArgs) -> Result<u8, RunError> {
     let paths = fresh.paths(&args.repository, &cluster)?;
     let size_limit = args.repository.max_file_size;
     // What was wrong with the previous commit is history.
-    let (previous, _) = read(previous, &paths, size_limit)?;
-    let (fresh, mut diagnostics) = read(fresh, &paths, size_limit)?;
+    let (previous, _) = previous.manifests(&paths, size_limit, None)?;
+    let (fresh, mut diagnostics) = fresh.manifests(&paths, size_limit, None)?;
     let (carried, mut found) = decision::carry(&previous, &fresh, &policy.annotations);
     diagnostics.append(&mut found);
     let (edits, mut found) = edit::plan_carried(&carried, &policy.annotations);
@@ -47,15 +45,4 @@ pub(super) fn carry(cli: &Cli, args: &CarryArgs) -> Result<u8, RunError> {
     }
     narration::answer(&report::carried(&edits))?;
     Ok(DONE)
-}
-
-fn read(
-    source: ManifestSource<'_>,
-    paths: &[String],
-    size_limit: u64,
-) -> Result<(ManifestSet, Vec<Diagnostic>), RunError> {
-    let (files, mut diagnostics) = source.files(paths, size_limit)?;
-    let (manifests, mut found) = manifest::parse(files, &Screen::new());
-    diagnostics.append(&mut found);
-    Ok((manifests, diagnostics))
 }

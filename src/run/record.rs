@@ -28,8 +28,7 @@ pub(super) fn record(cli: &Cli, args: &SnapshotArgs) -> Result<u8, RunError> {
         allow_partial: args.allow_partial,
         ..ReadOptions::default()
     };
-    let (snapshot, mut diagnostics) = read(cli, &args.from, &args.live, options)?;
-    diagnostics.extend(snapshot::gaps(&snapshot).diagnostics());
+    let (snapshot, diagnostics) = read(cli, &args.from, &args.live, options)?;
     narration::diagnostics(cli, &diagnostics);
     match &args.to_branch {
         Some(branch) => to_branch(args, branch, &snapshot)?,

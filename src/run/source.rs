@@ -1,5 +1,6 @@
 //! Where manifests and the configuration are read from: the work tree, or a commit.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use git2::Oid;
@@ -10,7 +11,7 @@ use crate::diagnostic::Diagnostic;
 use crate::edge::files;
 use crate::edge::git::GitRepository;
 use crate::error::{ErrorKind, RunError};
-use crate::manifest::{RawFile, Screen};
+use crate::manifest::{self, ManifestSet, Screen};
 
 /// The work tree or a commit.
 #[derive(Clone, Copy)]
@@ -93,16 +94,38 @@ impl ManifestSource<'_> {
         }
     }
 
-    pub(super) fn files(
+    /// Every manifest in some directories (none means all) that can matter for workloads of these
+    /// names.
+    ///
+    /// Names narrow what is parsed, so they help only where files hold them: where something
+    /// prefixes or suffixes names on their way to the cluster, everything is parsed.
+    pub(super) fn manifests(
         self,
         paths: &[String],
         size_limit: u64,
-    ) -> Result<(Vec<RawFile>, Vec<Diagnostic>), RunError> {
-        let screen = Screen::new();
-        match (self.base, self.root) {
-            (Some(commit), _) => Ok(self
+        names: Option<&BTreeSet<&str>>,
+    ) -> Result<(ManifestSet, Vec<Diagnostic>), RunError> {
+        let Some(names) = names else {
+            return self.screened(paths, size_limit, &Screen::new());
+        };
+        let narrow = Screen::new().with_names(names);
+        let (manifests, diagnostics) = self.screened(paths, size_limit, &narrow)?;
+        if manifests.renames() {
+            return self.screened(paths, size_limit, &Screen::new());
+        }
+        Ok((manifests, diagnostics))
+    }
+
+    fn screened(
+        self,
+        paths: &[String],
+        size_limit: u64,
+        screen: &Screen,
+    ) -> Result<(ManifestSet, Vec<Diagnostic>), RunError> {
+        let (files, mut diagnostics) = match (self.base, self.root) {
+            (Some(commit), _) => self
                 .repository
-                .read_manifests(commit, paths, size_limit, &screen)?),
+                .read_manifests(commit, paths, size_limit, screen)?,
             (None, Some(root)) => {
                 let tracked = self.repository.tracked()?;
                 let selection = files::Selection {
@@ -111,10 +134,13 @@ impl ManifestSource<'_> {
                     tracked: &tracked,
                     size_limit,
                 };
-                Ok(files::read_manifests(selection, &screen))
+                files::read_manifests(selection, screen)
             }
-            (None, None) => Ok((Vec::new(), Vec::new())),
-        }
+            (None, None) => Default::default(),
+        };
+        let (manifests, mut found) = manifest::parse(files, screen);
+        diagnostics.append(&mut found);
+        Ok((manifests, diagnostics))
     }
 }
 

@@ -14,7 +14,7 @@ use crate::diagnostic::Diagnostic;
 use crate::edge::git::GitRepository;
 use crate::error::{ErrorKind, RunError};
 use crate::gitops::DeliveryMap;
-use crate::manifest::{self, ManifestSet, Screen};
+use crate::manifest::{self, ManifestSet};
 use crate::mesh::Mesh;
 use crate::snapshot::{self, ClusterSnapshot, Gaps};
 
@@ -35,6 +35,8 @@ pub(super) struct World {
     /// The commit that manifests were read from; none for the work tree.
     pub(super) base: Option<Oid>,
     pub(super) policy: Policy,
+    /// Directories that belong to the cluster; none means all.
+    pub(super) paths: Vec<String>,
     pub(super) manifests: ManifestSet,
     pub(super) snapshot: ClusterSnapshot,
     pub(super) gaps: Gaps,
@@ -77,13 +79,18 @@ impl World {
             "read the snapshot"
         );
         let gaps = snapshot::gaps(&snapshot);
-        diagnostics.extend(gaps.diagnostics());
         let now = plan_time(args, &snapshot)?;
         let paths = source.paths(&args.repository, &cluster)?;
-        let (files, mut found) = source.files(&paths, args.repository.max_file_size)?;
-        diagnostics.append(&mut found);
-        let (manifests, mut found) = manifest::parse(files, &Screen::new());
-        diagnostics.append(&mut found);
+        // The whole repository: a base outside of the cluster's paths may make its workloads, and
+        // other clusters may share it. What is wrong elsewhere is not this cluster's.
+        let names = (!snapshot.renames()).then(|| snapshot.workload_names());
+        let size_limit = args.repository.max_file_size;
+        let (manifests, found) = source.manifests(&[], size_limit, names.as_ref())?;
+        diagnostics.extend(
+            found
+                .into_iter()
+                .filter(|diagnostic| concerns(diagnostic, &paths)),
+        );
         tracing::info!(
             files = manifests.files.len(),
             "read the manifests that can matter"
@@ -95,6 +102,7 @@ impl World {
             root,
             base,
             policy,
+            paths,
             manifests,
             snapshot,
             gaps,
@@ -120,8 +128,24 @@ impl World {
 
     /// Where the cluster's workloads come from.
     pub(super) fn deliveries(&self) -> (DeliveryMap<'_>, Vec<Diagnostic>) {
-        DeliveryMap::new(&self.manifests, &self.snapshot, &self.policy, self.now)
+        DeliveryMap::in_repository(
+            &self.manifests,
+            &self.paths,
+            &self.snapshot,
+            &self.policy,
+            self.now,
+        )
     }
+}
+
+/// Whether a diagnostic is of a file in one of the directories, or of no file at all.
+fn concerns(diagnostic: &Diagnostic, paths: &[String]) -> bool {
+    let file = diagnostic
+        .location
+        .as_ref()
+        .map(|location| location.file.as_str());
+    let inside = |file: &str| paths.iter().any(|path| manifest::is_inside(file, path));
+    paths.is_empty() || file.is_none_or(inside)
 }
 
 /// The snapshot that is named, else the cluster's own in the configuration, else the live cluster.

@@ -45,7 +45,7 @@ use self::assembly::Assembly;
 use self::document::ListMetadata;
 use self::window::{Fault, Window};
 use crate::diagnostic::{Diagnostic, DiagnosticCode, Location};
-use crate::manifest::{ObjectRef, PodSpec, PodTemplate, StringMap};
+use crate::manifest::{ObjectRef, PodSpec, PodTemplate, StringMap, gives_affix};
 
 /// The state of one cluster at one moment.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -236,6 +236,32 @@ impl ClusterSnapshot {
             .workloads
             .binary_search_by(|live| live.reference.cmp(reference));
         self.workloads.get(position.ok()?)
+    }
+
+    /// Names of everything that a manifest could make and that owns pods: workloads, and pods and
+    /// ReplicaSets of nobody; sorted, each once.
+    #[must_use]
+    pub fn workload_names(&self) -> BTreeSet<&str> {
+        let free = |metadata: &&Metadata| metadata.controller().is_none();
+        let pods = self.pods.iter().map(|pod| &pod.metadata).filter(free);
+        let sets = self
+            .replica_sets
+            .iter()
+            .map(|set| &set.metadata)
+            .filter(free);
+        let workloads = self.workloads.iter().map(|live| &live.metadata);
+        workloads
+            .chain(sets)
+            .chain(pods)
+            .map(|metadata| metadata.name.as_str())
+            .collect()
+    }
+
+    /// Whether an Application or a Flux Kustomization of the cluster gives objects another name than
+    /// their files do.
+    #[must_use]
+    pub fn renames(&self) -> bool {
+        self.objects.iter().any(|object| gives_affix(&object.body))
     }
 
     /// Whether the snapshot covers a kind, be it with no object.

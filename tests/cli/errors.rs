@@ -89,7 +89,7 @@ fn one_broken_manifest_hides_no_other() {
         .succeed();
     repository.write(
         "broken.yaml",
-        "apiVersion: apps/v1\nkind: Deployment\nmetadata:\n  name: [unclosed\nspec: {}\n",
+        "apiVersion: apps/v1\nkind: Deployment\nmetadata:\n  name: cart\n  labels: [unclosed\nspec: {}\n",
     );
     let outcome = repository
         .meshroll(&["plan", "--snapshot", &snapshot, "-o", "name"])

@@ -361,7 +361,7 @@ fn gateway_api_managed() {
 fn mesh_component() {
     let template = json!({"metadata": {"labels": {"app": "ztunnel"}}, "spec": {}});
     let ztunnel = json!({"template": template});
-    one("apps/v1", "DaemonSet", ztunnel, "mesh-component: …");
+    one("apps/v1", "DaemonSet", ztunnel, "gateway-api-managed: …");
 }
 
 #[test]
