@@ -12,7 +12,7 @@ use super::{Report, Written};
 use crate::decision::{Decision, DriftCount};
 use crate::diagnostic::{Code as _, Diagnostic};
 use crate::gitops::{Blocker, Delivery};
-use crate::mesh::Revision;
+use crate::mesh::{Revision, Usage};
 use crate::reason::Reason;
 use crate::wave::PlannedWorkload;
 
@@ -41,6 +41,17 @@ struct Snapshot<'a> {
 #[derive(Serialize)]
 struct Mesh<'a> {
     revisions: Vec<RevisionLine<'a>>,
+    usage: Vec<UsageLine<'a>>,
+}
+
+#[derive(Serialize)]
+struct UsageLine<'a> {
+    name: &'a str,
+    revision: Option<&'a str>,
+    tag: bool,
+    proxies: usize,
+    namespaces: &'a [String],
+    pods: &'a [String],
 }
 
 #[derive(Serialize)]
@@ -195,6 +206,7 @@ fn plan<'a>(report: Report<'a>) -> Plan<'a> {
         },
         mesh: Mesh {
             revisions: report.mesh.revisions.iter().map(revision).collect(),
+            usage: report.usage.iter().map(usage).collect(),
         },
         summary,
         workloads: listed
@@ -215,6 +227,17 @@ fn revision(revision: &Revision) -> RevisionLine<'_> {
         namespace: &revision.namespace,
         settled: revision.settled,
         reasons: revision.reasons.iter().map(reason).collect(),
+    }
+}
+
+fn usage(usage: &Usage) -> UsageLine<'_> {
+    UsageLine {
+        name: &usage.name,
+        revision: usage.revision.as_deref(),
+        tag: usage.is_tag,
+        proxies: usage.proxies,
+        namespaces: &usage.namespaces,
+        pods: &usage.pods,
     }
 }
 

@@ -18,7 +18,7 @@ pub use explain::{code as explain_code, workload as explain_workload};
 use crate::diagnostic::Diagnostic;
 use crate::edit::{EditedObject, FileEdit};
 use crate::manifest::ManifestSet;
-use crate::mesh::Mesh;
+use crate::mesh::{Mesh, Usage};
 use crate::wave::RestartPlan;
 
 /// A format of `-o`.
@@ -51,6 +51,8 @@ pub struct Report<'a> {
     pub manifests: &'a ManifestSet,
     /// The mesh.
     pub mesh: &'a Mesh,
+    /// Who uses which revision and tag.
+    pub usage: &'a [Usage],
     /// What was wrong with the input, sorted.
     pub diagnostics: &'a [Diagnostic],
     /// What the plan was made from.

@@ -7,6 +7,7 @@ use super::escape::for_terminal;
 use super::{Report, Written};
 use crate::decision::{Decision, DriftCount};
 use crate::diagnostic::Code as _;
+use crate::mesh::Usage;
 use crate::reason::Verdict;
 use crate::wave::PlannedWorkload;
 
@@ -24,6 +25,9 @@ pub(super) fn render(report: Report<'_>, width: Width) -> String {
     let mut text = String::new();
     for revision in &report.mesh.revisions {
         text.push_str(&revision_line(revision));
+    }
+    if width == Width::Wide {
+        text.extend(report.usage.iter().map(usage_line));
     }
     let shown: Vec<_> = report
         .plan
@@ -64,6 +68,26 @@ fn revision_line(revision: &crate::mesh::Revision) -> String {
     let line = format!(
         "istiod {}/{}: {version}{tags}, {state}",
         revision.namespace, revision.name
+    );
+    format!("{}\n", for_terminal(&line))
+}
+
+/// Who uses a revision or a tag: by labels of namespaces and by labels of their own.
+fn usage_line(usage: &Usage) -> String {
+    let kind = if usage.is_tag { "tag" } else { "revision" };
+    let served = match &usage.revision {
+        Some(revision) if usage.is_tag => format!(" → {revision}"),
+        Some(_) => String::new(),
+        None => " (nobody serves it)".to_owned(),
+    };
+    let namespaces = match usage.namespaces.as_slice() {
+        [] => "no namespace".to_owned(),
+        names => format!("namespaces {}", names.join(", ")),
+    };
+    let own = usage.pods.len();
+    let line = format!(
+        "{kind} {}{served}: {} proxies, {namespaces}, {own} pods by their own label",
+        usage.name, usage.proxies
     );
     format!("{}\n", for_terminal(&line))
 }

@@ -20,6 +20,7 @@ use crate::edge::terminal::{self, ColorChoice};
 use crate::edit::{self, FileEdit};
 use crate::error::{self, ErrorKind, RunError};
 use crate::gitops::DeliveryMap;
+use crate::mesh::Usage;
 use crate::reason::Verdict;
 use crate::report::{self, Report, SnapshotSummary, Written};
 use crate::rollout;
@@ -132,6 +133,7 @@ struct Planned<'a> {
     plan: RestartPlan<'a>,
     edits: Vec<FileEdit>,
     diagnostics: Vec<Diagnostic>,
+    usage: Vec<Usage>,
     cluster: &'a str,
 }
 
@@ -163,6 +165,7 @@ impl<'a> Planned<'a> {
             plan,
             edits,
             diagnostics,
+            usage: world.mesh.usage(&world.snapshot),
             cluster: &args.repository.cluster,
         })
     }
@@ -179,6 +182,7 @@ impl<'a> Planned<'a> {
                 edits: &self.edits,
                 manifests: &self.world.manifests,
                 mesh: &self.world.mesh,
+                usage: &self.usage,
                 diagnostics: &self.diagnostics,
                 snapshot: SnapshotSummary {
                     cluster: self.cluster,
