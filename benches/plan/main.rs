@@ -252,7 +252,10 @@ fn config_map(number: usize) -> String {
 /// Everything but the pods: the control plane of the bundled example, and the workloads.
 fn write_cluster(path: &Path, workloads: usize) {
     let example = include_str!("../../fixtures/example/snapshot.json");
-    let example: Value = serde_json::from_str(example).expect("JSON");
+    // The generated pods have this setting of the mesh.
+    let setting = r"defaultConfig:\n  proxyMetadata: {EXIT_ON_ZERO_ACTIVE_CONNECTIONS: 'true'}\n";
+    let example = example.replace(r"defaultConfig:\n", setting);
+    let example: Value = serde_json::from_str(&example).expect("JSON");
     let is_mesh = |object: &&Value| {
         let kind = object["kind"].as_str().unwrap_or_default();
         let namespace = object["metadata"]["namespace"].as_str().unwrap_or_default();
