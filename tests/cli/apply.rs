@@ -2,6 +2,8 @@
 
 use std::fs;
 
+use meshroll::edge::git::{GitError, GitRepository, NewCommit};
+
 use crate::common::{Repository, fixture, project};
 
 fn repository() -> Repository {
@@ -205,4 +207,29 @@ fn a_bare_repository_gets_a_branch() {
             .count(),
         1
     );
+}
+
+#[test]
+fn a_branch_that_moved_meanwhile_is_left_where_it_is() {
+    let repository = repository();
+    apply(&repository, &["--to", "branch"]);
+    let tip = repository.git(&["rev-parse", "meshroll/default/all"]);
+    let git = GitRepository::open(repository.path()).expect("a repository");
+    let base = git.commit("HEAD").expect("a commit");
+    let files = [("shop/cart.yaml".to_owned(), b"kind: List\n".to_vec())];
+    let commit = NewCommit {
+        branch: "meshroll/default/all",
+        base,
+        message: "late",
+        time: "2026-11-20T09:00:00Z".parse().expect("a time"),
+        files: &files,
+    };
+    for stale in [Some(base), None] {
+        let refused = git.commit_to_branch(&commit, stale);
+        assert!(
+            matches!(refused, Err(GitError::Moved { .. })),
+            "{refused:?}"
+        );
+    }
+    assert_eq!(repository.git(&["rev-parse", "meshroll/default/all"]), tip);
 }
