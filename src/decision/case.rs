@@ -88,7 +88,8 @@ impl<'a, 'b> Case<'a, 'b> {
     pub(super) fn is_in_mesh(&self) -> bool {
         let expected = match &self.expectation {
             Expectation::None { unserved, .. } => unserved.is_some(),
-            Expectation::Unknown(_) => false,
+            // An injector may select the pods. A snapshot that lacks a kind says so once.
+            Expectation::Unknown(reason) => reason.code == ReasonCode::InjectorUnresolvable,
             Expectation::Sidecar(_) | Expectation::Rejected(_) => true,
         };
         expected
@@ -311,7 +312,9 @@ impl<'a, 'b> Case<'a, 'b> {
             return Judgement::new(verdict, reasons);
         }
         let stamp = expected.map_or_else(Stamp::removal, |sidecar| self.stamp(sidecar));
-        let revision = expected.and_then(|sidecar| self.revision(sidecar));
+        let unsettled = expected
+            .map(|sidecar| self.unsettled(sidecar))
+            .unwrap_or_default();
         let progress = rollout::progress(self.member);
         let standing = standing(&Facts {
             expected: &stamp,
@@ -325,18 +328,16 @@ impl<'a, 'b> Case<'a, 'b> {
         match standing {
             Standing::Pending => self.pending(reasons),
             Standing::Rolling => rolling(&progress, reasons),
-            Standing::Ineffective if revision.is_some_and(|revision| !revision.settled) => {
-                held(not_settled(revision), reasons)
-            }
-            Standing::Ineffective => self.ineffective(revision, reasons),
+            Standing::Ineffective if !unsettled.is_empty() => held(unsettled, reasons),
+            Standing::Ineffective => self.ineffective(expected, reasons),
             Standing::TooEarly(stamp) => {
                 let message =
                     "it was restarted before the control plane had settled and came back stale";
                 reasons.insert(0, Reason::new(ReasonCode::RestartedTooEarly, message));
-                self.restart(Restart { effect, stamp }, revision, &progress, reasons)
+                self.restart(Restart { effect, stamp }, unsettled, &progress, reasons)
             }
             Standing::Due(stamp) => {
-                self.restart(Restart { effect, stamp }, revision, &progress, reasons)
+                self.restart(Restart { effect, stamp }, unsettled, &progress, reasons)
             }
         }
     }
@@ -361,7 +362,7 @@ impl<'a, 'b> Case<'a, 'b> {
     fn restart(
         &self,
         restart: Restart,
-        revision: Option<&Revision>,
+        unsettled: Vec<Reason>,
         progress: &Progress,
         mut reasons: Vec<Reason>,
     ) -> Judgement {
@@ -376,7 +377,7 @@ impl<'a, 'b> Case<'a, 'b> {
             Progress::Stuck { message } => {
                 vec![Reason::new(ReasonCode::WorkloadUnhealthy, message.clone())]
             }
-            Progress::Finished => not_settled(revision),
+            Progress::Finished => unsettled,
         };
         let restart = Some(restart);
         if gate.is_empty() {
@@ -413,19 +414,39 @@ impl<'a, 'b> Case<'a, 'b> {
     }
 
     /// Restarted, finished and still stale: something else decides.
-    fn ineffective(&self, revision: Option<&Revision>, mut reasons: Vec<Reason>) -> Judgement {
+    fn ineffective(
+        &self,
+        sidecar: Option<&ExpectedSidecar>,
+        mut reasons: Vec<Reason>,
+    ) -> Judgement {
         let drifts = self.pods.iter().flat_map(|pod| &pod.comparison.drifts);
         let found = drifts.filter(|drift| self.is_restarted_on(drift)).min();
         let (observed, expected) = found.map_or(("?", "?"), |drift| {
             (drift.observed.as_str(), drift.expected.as_str())
         });
-        let settled = revision.and_then(|revision| revision.settled_at);
+        let settled = sidecar.and_then(|sidecar| sidecar.settled_at);
         let since = settled
             .map(|time| format!(", although the control plane settled at {time}"))
             .unwrap_or_default();
         let message = format!("its pods came back with {observed} and not {expected}{since}");
         reasons.insert(0, Reason::new(ReasonCode::NonConverging, message));
         Judgement::new(Verdict::Ineffective, reasons)
+    }
+
+    /// Why a pod that starts now may not get the expected sidecar; nothing where it surely does.
+    fn unsettled(&self, expected: &ExpectedSidecar) -> Vec<Reason> {
+        let cannot_be_told = || {
+            let message = format!(
+                "whether revision {} is settled cannot be told",
+                expected.revision
+            );
+            vec![Reason::new(ReasonCode::ControlPlaneNotSettled, message)]
+        };
+        match self.revision(expected) {
+            Some(revision) if revision.settled => Vec::new(),
+            Some(revision) if !revision.reasons.is_empty() => revision.reasons.clone(),
+            _ => cannot_be_told(),
+        }
     }
 
     fn revision(&self, expected: &ExpectedSidecar) -> Option<&'a Revision> {
@@ -476,13 +497,6 @@ fn rolling(progress: &Progress, mut reasons: Vec<Reason>) -> Judgement {
 fn held(gate: Vec<Reason>, mut reasons: Vec<Reason>) -> Judgement {
     reasons.splice(0..0, gate);
     Judgement::new(Verdict::Held, reasons)
-}
-
-fn not_settled(revision: Option<&Revision>) -> Vec<Reason> {
-    match revision {
-        Some(revision) if !revision.settled => revision.reasons.clone(),
-        _ => Vec::new(),
-    }
 }
 
 fn not_installed(label: &str) -> Reason {
