@@ -2,6 +2,8 @@
 
 use std::fs;
 
+use meshroll::edge::files::{self, FilesError};
+
 use crate::common::{Repository, Tool, fixture, project};
 
 fn repository() -> Repository {
@@ -299,4 +301,41 @@ fn exit_codes_tell_changes_and_attention() {
         .env("MESHROLL_SNAPSHOT", &snapshot)
         .env("MESHROLL_STRICT", "true")
         .fail(3);
+}
+
+#[test]
+fn a_file_that_changed_meanwhile_is_left_as_it_is() {
+    let repository = repository();
+    let before = repository.read("shop/cart.yaml");
+    let replace = |path: &str, old: &[u8]| files::replace(repository.path(), path, old, b"new");
+    let changed = replace("shop/cart.yaml", b"what was read");
+    assert!(
+        matches!(changed, Err(FilesError::Changed { .. })),
+        "{changed:?}"
+    );
+    assert_eq!(repository.read("shop/cart.yaml"), before);
+    let gone = replace("shop/gone.yaml", b"");
+    assert!(matches!(gone, Err(FilesError::Write { .. })), "{gone:?}");
+    assert_eq!(
+        repository.git(&["status", "--porcelain"]),
+        "",
+        "no temporary file is left"
+    );
+    replace("shop/cart.yaml", before.as_bytes()).expect("written");
+    assert_eq!(repository.read("shop/cart.yaml"), "new");
+}
+
+#[test]
+fn an_answer_that_cannot_be_written_is_an_error_with_its_path() {
+    let repository = repository();
+    let message = repository
+        .meshroll(&[
+            "plan",
+            "--snapshot",
+            &snapshot(),
+            "-o",
+            "json=gone/plan.json",
+        ])
+        .fail(1);
+    expect(&message, &["gone/plan.json cannot be written"]);
 }
