@@ -92,6 +92,8 @@ pub struct Container {
     /// Environment variables, in order.
     #[serde(deserialize_with = "null_default")]
     pub env: Vec<EnvVar>,
+    /// Whether more variables come from ConfigMaps or Secrets as a whole.
+    pub env_from: Option<Present>,
     /// Compute resources.
     #[serde(deserialize_with = "null_default")]
     pub resources: Resources,

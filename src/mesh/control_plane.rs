@@ -167,9 +167,7 @@ pub(crate) fn control_plane(snapshot: &ClusterSnapshot, istiod: &LiveWorkload) -
         .as_ref()
         .ok()
         .map(|known| known.version.clone());
-    let switch = variables
-        .get("ENABLE_NATIVE_SIDECARS")
-        .map(Option::as_deref);
+    let switch = variables.get(NATIVE_SIDECARS).map(Option::as_deref);
     ControlPlane {
         namespace: istiod.reference.namespace.clone(),
         deployment: istiod.reference.name.clone(),
@@ -184,6 +182,9 @@ pub(crate) fn control_plane(snapshot: &ClusterSnapshot, istiod: &LiveWorkload) -
     }
 }
 
+/// istiod's switch for native sidecars.
+const NATIVE_SIDECARS: &str = "ENABLE_NATIVE_SIDECARS";
+
 /// Environment of istiod's container by name; none where a value comes from elsewhere.
 fn variables(istiod: &LiveWorkload) -> BTreeMap<String, Option<String>> {
     let template = istiod.template.as_ref();
@@ -192,20 +193,19 @@ fn variables(istiod: &LiveWorkload) -> BTreeMap<String, Option<String>> {
     let discovery = containers
         .iter()
         .find(|container| container.name == "discovery");
-    let variables = discovery
-        .or(containers.first())
-        .map(|container| &container.env);
-    variables
-        .into_iter()
-        .flatten()
-        .map(|var| {
-            let value = match var.value_from {
-                Some(_) => None,
-                None => Some(var.value.clone().unwrap_or_default()),
-            };
-            (var.name.clone(), value)
-        })
-        .collect()
+    let Some(istiod) = discovery.or(containers.first()) else {
+        return BTreeMap::new();
+    };
+    // What stands in a ConfigMap or Secret as a whole may be any variable that is not set beside it.
+    let elsewhere = istiod.env_from.map(|_| (NATIVE_SIDECARS.to_owned(), None));
+    let own = istiod.env.iter().map(|var| {
+        let value = match var.value_from {
+            Some(_) => None,
+            None => Some(var.value.clone().unwrap_or_default()),
+        };
+        (var.name.clone(), value)
+    });
+    elsewhere.into_iter().chain(own).collect()
 }
 
 /// istiod's version: the label of its chart or of its installer, then its image's tag (§5.2).

@@ -115,6 +115,7 @@ struct RawContainer<'a> {
     args: Vec<Text<'a>>,
     #[serde(borrow, deserialize_with = "null_default")]
     env: Vec<RawVariable<'a>>,
+    env_from: Option<Present>,
     #[serde(borrow, deserialize_with = "null_default")]
     resources: RawResources<'a>,
     #[serde(borrow)]
@@ -284,6 +285,12 @@ impl<'a> RawContainer<'a> {
         }
     }
 
+    /// Whether variables come from elsewhere as a whole, as far as it may be looked at.
+    fn env_from(&self) -> Option<Present> {
+        self.env_from
+            .filter(|_| ISTIO_CONTAINERS.contains(&self.name.as_str()))
+    }
+
     fn is(&self, container: &Container) -> bool {
         let (args, variables) = self.innards();
         let variables = variables
@@ -301,6 +308,7 @@ impl<'a> RawContainer<'a> {
             && have(&self.resources.limits, &container.resources.limits)
             && self.restart_policy.as_option() == container.restart_policy.as_deref()
             && self.readiness_probe == container.readiness_probe
+            && self.env_from() == container.env_from
     }
 
     fn keep(&self) -> Container {
@@ -310,6 +318,7 @@ impl<'a> RawContainer<'a> {
             image: self.image.to_option(),
             args: args.iter().map(Text::to_string).collect(),
             env: variables.iter().filter_map(RawVariable::keep).collect(),
+            env_from: self.env_from(),
             resources: Resources {
                 requests: quantities(&self.resources.requests),
                 limits: quantities(&self.resources.limits),

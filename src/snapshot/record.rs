@@ -278,6 +278,9 @@ fn container(container: &Container) -> Value {
     let mut fields = Fields::default();
     fields.list("args", &container.args, |arg| Value::from(arg.as_str()));
     fields.list("env", &container.env, variable);
+    if container.env_from.is_some() {
+        fields.put("envFrom", json!([{}]));
+    }
     fields.text("image", container.image.as_deref());
     fields.text("name", Some(&container.name));
     fields.present("readinessProbe", container.readiness_probe.is_some());

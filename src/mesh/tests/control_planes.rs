@@ -533,3 +533,22 @@ fn a_managed_control_plane_is_never_guessed() {
         Expectation::None { .. }
     ));
 }
+
+#[test]
+fn variables_that_come_from_elsewhere_as_a_whole_leave_native_sidecars_open() {
+    let native = |istiod: Istiod| {
+        let mut objects = istiod.installed();
+        for object in &mut objects {
+            if object["kind"] == "Deployment" {
+                let istiod = &mut object["spec"]["template"]["spec"]["containers"][0];
+                istiod["envFrom"] = serde_json::json!([{"configMapRef": {"name": "extra"}}]);
+            }
+        }
+        let nothing = serde_json::json!({});
+        let template = pods(&nothing, &nothing);
+        sidecar(&mesh(objects), &template).native
+    };
+    assert_eq!(native(Istiod::new("1.27.3")), None);
+    let set = Istiod::new("1.27.3").env("ENABLE_NATIVE_SIDECARS", "true");
+    assert_eq!(native(set), Some(true), "what is set beside it wins");
+}
