@@ -48,8 +48,12 @@ pub(super) fn for_markdown(text: &str) -> String {
             c => safe.push(c),
         }
     }
-    // Bare links are found in the source: an entity in them is what stops those.
-    safe.replace("://", "&#58;//").replace("www.", "www&#46;")
+    // Bare links are found in the source: an entity in them is what stops those. `GH-1` is an issue
+    // to GitHub, in the rendered text.
+    safe.replace("://", "&#58;//")
+        .replace("www.", "www&#46;")
+        .replace("GH-", "GH\u{2060}-")
+        .replace("gh-", "gh\u{2060}-")
 }
 
 /// Text as inline code: fenced by more backticks than it holds, and unable to end a table cell.

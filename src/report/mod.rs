@@ -11,6 +11,7 @@ mod markdown;
 mod table;
 
 use jiff::Timestamp;
+use markdown::Surface;
 
 pub use escape::{for_terminal, for_workflow_command};
 pub use explain::{code as explain_code, workload as explain_workload};
@@ -36,7 +37,7 @@ pub enum Format {
     Name,
     /// The unified diff of the edits.
     Diff,
-    /// Markdown for job summaries and pull requests.
+    /// Markdown for job summaries: at most 1 MiB.
     Markdown,
 }
 
@@ -104,8 +105,14 @@ pub fn render(report: Report<'_>, format: Format) -> String {
         Format::Yaml => json::render_yaml(report),
         Format::Name => names(report),
         Format::Diff => diff::render(report.manifests, report.edits, report.color),
-        Format::Markdown => markdown::render(report),
+        Format::Markdown => markdown::render(report, Surface::Summary),
     }
+}
+
+/// What reviewers of a pull request read: at most 60,000 characters of Markdown.
+#[must_use]
+pub fn pull_request_body(report: Report<'_>) -> String {
+    markdown::render(report, Surface::PullRequest)
 }
 
 /// What was carried, one workload a line, then the count.

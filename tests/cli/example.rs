@@ -51,7 +51,7 @@ fn every_format_prints_the_same_plan() {
     let names = plan(&repository, &["-o", "name"]);
     let edited: Vec<_> = json["edits"].as_array().expect("edits").iter().collect();
     assert_eq!(names.lines().count(), edited.len());
-    assert!(plan(&repository, &["-o", "markdown"]).contains("Merging this restarts"));
+    assert!(plan(&repository, &["-o", "markdown"]).contains("What is restarted"));
     assert!(plan(&repository, &["-o", "wide"]).contains("flux flux-system/apps"));
 }
 
