@@ -83,6 +83,22 @@ pub struct PlanArgs {
     /// What to print.
     #[command(flatten)]
     pub output: OutputArgs,
+    /// Plan for the mesh as it will be once these manifests are applied.
+    ///
+    /// The control plane, webhooks, ConfigMaps and namespaces of the repository are laid over the
+    /// snapshot, as if the engine had applied them and istiod had rolled out: what would be stale
+    /// after a merge, and whether Istio supports the way there.
+    #[arg(long, env = "MESHROLL_ASSUME_APPLIED", help_heading = "Preview")]
+    pub assume_applied: bool,
+    /// The revision before the change: a change that does not touch the mesh ends the run at once.
+    #[arg(
+        long,
+        value_name = "REV",
+        requires = "assume_applied",
+        env = "MESHROLL_BASE",
+        help_heading = "Preview"
+    )]
+    pub base: Option<String>,
 }
 
 /// `meshroll apply`.

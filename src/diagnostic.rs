@@ -223,6 +223,13 @@ codes! {
         RevisionNotServed = "revision-not-served": "A label names a revision or tag that no injector serves.",
         SkewExceeded = "skew-exceeded": "A proxy is further behind its control plane than Istio supports, or ahead of it.",
         ModelLimit = "model-limit": "A part of the expected sidecar could not be computed; it was left out of the comparison.",
+        // upgrade
+        AssumedVersion = "assumed-version": "A chart or an operator is asked for a version and what it renders is not in the repository. Only the version is assumed; templates and mesh configuration are taken as they are now.",
+        AssumptionIncomplete = "assumption-incomplete": "Part of what the repository asks for could not be assumed, so the plan leaves it out.",
+        UpgradeSkipsMinors = "upgrade-skips-minors": "The upgrade skips minors in a way that Istio does not support: in place one minor at a time, as a revision of its own two.",
+        ControlPlaneDowngrade = "control-plane-downgrade": "The control plane would become older than its proxies, which Istio never supports.",
+        RevisionDisappears = "revision-disappears": "A revision or tag disappears while namespaces still name it: their pods lose their sidecars when they restart.",
+        ManagedMeshRule = "managed-mesh-rule": "Whoever runs Istio here (AKS, Kyma) does not allow what the repository asks for.",
         // gitops
         TemplateDiffers = "template-differs": "The pod template in Git and the live one differ in what the mesh looks at: the commit delivers the one in Git.",
         RivalRestarter = "rival-restarter": "Something in the cluster restarts stale sidecars by itself: workloads may be restarted twice.",

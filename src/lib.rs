@@ -19,6 +19,7 @@
 //! | [`manifest`] | bytes of the repository → `ManifestSet`: files, documents, objects, with byte spans |
 //! | [`snapshot`] | bytes of the cluster → `ClusterSnapshot`; and the projection that is recorded |
 //! | [`mesh`] | injectors, revisions, tags → `ExpectedSidecar`; a pod → `ObservedSidecar`; their `Drift`s |
+//! | [`upgrade`] | the control plane that the repository asks for → the snapshot as it would be then |
 //! | [`rollout`] | what a template edit does, kind by kind; progress; disruption and its risks |
 //! | [`gitops`] | which file reaches which object of the cluster through which engine; what blocks it |
 //! | [`decision`] | all of the above → a `Verdict` for every workload, with reasons |
@@ -31,6 +32,9 @@
 //! Two vocabularies stand before the stages: [`diagnostic`] (what was wrong with the input) and
 //! [`reason`] (verdicts and why): every stage from `mesh` to `edit` gives reasons, so the closed set
 //! cannot live in `decision`, which comes after most of them.
+//!
+//! `upgrade` is a stage of its own because a plan for tomorrow's mesh must be the plan of today's in
+//! everything else: it gives back a snapshot, so that no stage after it knows of the assumption.
 //!
 //! [`run`] is the table of contents of the program and the only caller of [`edge`].
 //!
@@ -53,6 +57,7 @@ pub mod snapshot;
 
 pub mod mesh;
 pub mod rollout;
+pub mod upgrade;
 
 pub mod gitops;
 

@@ -57,6 +57,7 @@ const CONFIGURATION: &[(&str, Option<&str>)] = &[
     ("sailoperator.io", None),
     ("operator.istio.io", None),
     ("install.istio.io", None),
+    ("networking.istio.io", Some("ProxyConfig")),
 ];
 
 /// What an object of this identity is to meshroll; none for most objects.
@@ -74,7 +75,8 @@ pub(crate) fn role_of(group: &str, kind: &str, name: &str) -> Option<Role> {
         *of_group == group && of_kind.is_none_or(|of_kind| of_kind == kind)
     });
     let is_map = (group, kind) == ("", "ConfigMap") && is_configuration_map(name);
-    (configures || is_map).then_some(Role::Configuration)
+    let is_istiod = (group, kind) == ("", "Service") && name.starts_with("istiod");
+    (configures || is_map || is_istiod).then_some(Role::Configuration)
 }
 
 /// Whether a kind is a workload's, for a template whose group cannot be told. `Service` is almost

@@ -16,7 +16,7 @@ enum Sign {
     Workload,
     /// It can be configuration.
     Configuration,
-    /// It is half of a sign: a ConfigMap matters if `istio` is in it too.
+    /// It is half of a sign: a ConfigMap or Service matters if `istio` is in it too.
     ConfigMap,
     /// The other half.
     Istio,
@@ -60,7 +60,9 @@ const SIGNS: &[(&str, Sign)] = &[
     ("sailoperator.io", Sign::Configuration),
     ("operator.istio.io", Sign::Configuration),
     ("install.istio.io", Sign::Configuration),
+    ("ProxyConfig", Sign::Configuration),
     ("ConfigMap", Sign::ConfigMap),
+    ("Service", Sign::ConfigMap),
     ("istio", Sign::Istio),
 ];
 

@@ -149,11 +149,7 @@ fn is_selected(live: &LiveWorkload, selector: &StringMap) -> bool {
 pub(crate) fn control_plane(snapshot: &ClusterSnapshot, istiod: &LiveWorkload) -> ControlPlane {
     let variables = variables(istiod);
     let variable = |name: &str| variables.get(name).and_then(|value| value.as_deref());
-    let revision = variable("REVISION")
-        .or(istiod.metadata.labels.get(REVISION).map(String::as_str))
-        .filter(|revision| !revision.is_empty())
-        .unwrap_or("default")
-        .to_owned();
+    let revision = istiod_revision(istiod);
     let version = istiod_version(istiod).or_else(|| version_of_sail(snapshot, istiod, &revision));
     let shared = variable("SHARED_MESH_CONFIG");
     let configuration = configuration(
@@ -180,6 +176,17 @@ pub(crate) fn control_plane(snapshot: &ClusterSnapshot, istiod: &LiveWorkload) -
         settling: Settling::default(),
         witnessed: Witnessed::new(),
     }
+}
+
+/// The revision that an istiod calls itself, `default` where it has no name.
+pub(crate) fn istiod_revision(istiod: &LiveWorkload) -> String {
+    let variables = variables(istiod);
+    let variable = variables.get("REVISION").and_then(Option::as_deref);
+    variable
+        .or(istiod.metadata.labels.get(REVISION).map(String::as_str))
+        .filter(|revision| !revision.is_empty())
+        .unwrap_or("default")
+        .to_owned()
 }
 
 /// istiod's switch for native sidecars.
@@ -209,7 +216,7 @@ fn variables(istiod: &LiveWorkload) -> BTreeMap<String, Option<String>> {
 }
 
 /// istiod's version: the label of its chart or of its installer, then its image's tag (§5.2).
-fn istiod_version(istiod: &LiveWorkload) -> Option<Version> {
+pub(crate) fn istiod_version(istiod: &LiveWorkload) -> Option<Version> {
     labelled_version(&istiod.metadata.labels).or_else(|| {
         let image = super::settling::istiod_image(istiod)?;
         super::image::ImageName::parse(image).version()
@@ -248,7 +255,7 @@ pub(crate) fn labelled_version(labels: &StringMap) -> Option<Version> {
 }
 
 /// Name of a ConfigMap of a revision: the default one has no suffix.
-fn suffixed(name: &str, revision: &str) -> String {
+pub(crate) fn suffixed(name: &str, revision: &str) -> String {
     match revision {
         "" | "default" => name.to_owned(),
         revision => format!("{name}-{revision}"),

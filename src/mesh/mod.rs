@@ -41,6 +41,7 @@ mod witness;
 use jiff::Timestamp;
 
 pub use comparison::{Comparison, Standing, compare};
+pub(crate) use control_plane::{istiod_revision, istiod_version, suffixed as of_revision};
 pub use drift::drifts;
 pub use expected::{ExpectedSidecar, ProxyKind};
 pub use fingerprint::SCHEME;
@@ -50,6 +51,7 @@ pub use observed::{Observation, ObservedSidecar, holds_a_sidecar, observe, obser
 pub use resolution::{Called, Explanation};
 pub(crate) use resources::nano;
 pub(crate) use selector::LabelSelector;
+pub(crate) use settling::istiod_image;
 pub use skew::{Skew, Support};
 pub use stamp::{Stamp, StampParseError};
 pub use usage::Usage;

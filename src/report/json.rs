@@ -8,12 +8,13 @@ use serde::Serialize;
 use serde_json::ser::{Formatter, PrettyFormatter};
 
 use super::escape::is_treacherous;
-use super::{Report, Written};
+use super::{Assumption, Report, Written};
 use crate::decision::{Decision, DriftCount};
 use crate::diagnostic::{Code as _, Diagnostic};
 use crate::gitops::{Blocker, Delivery};
 use crate::mesh::{Revision, Usage};
 use crate::reason::Reason;
+use crate::upgrade::Change;
 use crate::wave::PlannedWorkload;
 
 #[derive(Serialize)]
@@ -28,6 +29,25 @@ struct Plan<'a> {
     diagnostics: Vec<DiagnosticLine<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     written: Option<WrittenTo<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    assumed: Option<Assumed<'a>>,
+}
+
+/// What the plan assumes of the mesh (`--assume-applied`).
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Assumed<'a> {
+    base: Option<&'a str>,
+    touches_mesh: bool,
+    changes: Vec<AssumedChange<'a>>,
+}
+
+#[derive(Serialize)]
+struct AssumedChange<'a> {
+    object: String,
+    change: &'a str,
+    file: Option<&'a str>,
+    line: Option<usize>,
 }
 
 #[derive(Serialize)]
@@ -216,6 +236,7 @@ fn plan<'a>(report: Report<'a>) -> Plan<'a> {
         edits: report.edits.iter().flat_map(edits).collect(),
         diagnostics: report.diagnostics.iter().map(diagnostic).collect(),
         written: report.written.map(written),
+        assumed: report.assumed.map(assumed),
     }
 }
 
@@ -329,6 +350,24 @@ fn diagnostic(diagnostic: &Diagnostic) -> DiagnosticLine<'_> {
         column: location.and_then(|location| location.column),
         message: &diagnostic.message,
         hint: diagnostic.hint.as_deref(),
+    }
+}
+
+fn assumed(assumption: Assumption<'_>) -> Assumed<'_> {
+    Assumed {
+        base: assumption.base,
+        touches_mesh: !assumption.untouched,
+        changes: assumption.changes.iter().map(assumed_change).collect(),
+    }
+}
+
+fn assumed_change(change: &Change) -> AssumedChange<'_> {
+    let location = change.location.as_ref();
+    AssumedChange {
+        object: change.object.to_string(),
+        change: &change.what,
+        file: location.map(|location| location.file.as_str()),
+        line: location.and_then(|location| location.line),
     }
 }
 

@@ -20,6 +20,7 @@ use crate::diagnostic::Diagnostic;
 use crate::edit::{EditedObject, FileEdit};
 use crate::manifest::ManifestSet;
 use crate::mesh::{Mesh, Usage};
+use crate::upgrade::Change;
 use crate::wave::RestartPlan;
 
 /// A format of `-o`.
@@ -60,6 +61,8 @@ pub struct Report<'a> {
     pub snapshot: SnapshotSummary<'a>,
     /// What was written; none for `plan`.
     pub written: Option<&'a Written>,
+    /// What is assumed of the mesh; none where the plan is for the cluster as it is.
+    pub assumed: Option<Assumption<'a>>,
     /// Whether workloads outside the mesh are listed.
     pub all: bool,
     /// Whether to colour.
@@ -75,6 +78,17 @@ pub struct SnapshotSummary<'a> {
     pub captured_at: Option<Timestamp>,
     /// How many pods it holds.
     pub pods: usize,
+}
+
+/// What a plan assumes of the mesh.
+#[derive(Debug, Clone, Copy)]
+pub struct Assumption<'a> {
+    /// What the repository wants otherwise than the cluster has it, sorted.
+    pub changes: &'a [Change],
+    /// The revision before the change, as it was named.
+    pub base: Option<&'a str>,
+    /// Whether the change since the base does not touch the mesh: nothing else was looked at then.
+    pub untouched: bool,
 }
 
 /// What `apply` wrote.

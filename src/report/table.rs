@@ -4,11 +4,12 @@ use comfy_table::Table;
 use comfy_table::presets;
 
 use super::escape::for_terminal;
-use super::{Report, Written};
+use super::{Assumption, Report, Written};
 use crate::decision::{Decision, DriftCount};
 use crate::diagnostic::Code as _;
 use crate::mesh::Usage;
 use crate::reason::Verdict;
+use crate::upgrade::Change;
 use crate::wave::PlannedWorkload;
 
 /// How much of each workload is shown.
@@ -22,7 +23,10 @@ pub(super) enum Width {
 
 /// The whole answer for a terminal.
 pub(super) fn render(report: Report<'_>, width: Width) -> String {
-    let mut text = String::new();
+    let mut text = report.assumed.map_or_else(String::new, assumption);
+    if report.assumed.is_some_and(|assumed| assumed.untouched) {
+        return text;
+    }
     for revision in &report.mesh.revisions {
         text.push_str(&revision_line(revision));
     }
@@ -47,6 +51,24 @@ pub(super) fn render(report: Report<'_>, width: Width) -> String {
     }
     text.push_str(&format!("\n{}\n", summary(report)));
     text
+}
+
+/// What the plan assumes, a line for each change.
+fn assumption(assumption: Assumption<'_>) -> String {
+    if assumption.untouched {
+        let base = for_terminal(assumption.base.unwrap_or("the base"));
+        return format!("no sidecar changes: nothing of the mesh differs from {base}\n");
+    }
+    if assumption.changes.is_empty() {
+        return "assumed: the mesh as it is, which is what the repository asks for\n".to_owned();
+    }
+    let line = |change: &Change| {
+        let place = change.location.as_ref();
+        let place = place.map(|place| format!(" ({place})")).unwrap_or_default();
+        let line = format!("assumed: {}: {}{place}", change.object, change.what);
+        format!("{}\n", for_terminal(&line))
+    };
+    assumption.changes.iter().map(line).collect()
 }
 
 fn revision_line(revision: &crate::mesh::Revision) -> String {

@@ -4,6 +4,7 @@
 
 mod carry;
 mod narration;
+mod preview;
 mod record;
 mod selection;
 mod source;
@@ -11,11 +12,10 @@ mod world;
 mod write;
 
 use crate::cli::{
-    ApplyArgs, Cli, Command, Destination, ExplainArgs, InputArgs, Output, OutputArgs, PlanArgs,
+    ApplyArgs, Cli, Command, Destination, ExplainArgs, InputArgs, OutputArgs, PlanArgs,
 };
 use crate::decision::{self, Decision};
 use crate::diagnostic::Diagnostic;
-use crate::edge::files;
 use crate::edge::terminal::{self, ColorChoice};
 use crate::edit::{self, FileEdit};
 use crate::error::{self, ErrorKind, RunError};
@@ -24,6 +24,7 @@ use crate::mesh::Usage;
 use crate::reason::Verdict;
 use crate::report::{self, Report, SnapshotSummary, Written};
 use crate::rollout;
+use crate::upgrade::Change;
 use crate::wave::{self, RestartPlan};
 use selection::Selection;
 use world::{ReadFrom, World};
@@ -47,9 +48,19 @@ pub fn run(cli: &Cli) -> Result<u8, RunError> {
 }
 
 fn plan(cli: &Cli, args: &PlanArgs) -> Result<u8, RunError> {
-    let world = World::read(cli, &args.input, ReadFrom::WorkTree)?;
+    if let Some(code) = preview::unchanged(cli, args)? {
+        return Ok(code);
+    }
+    let mut world = World::read(cli, &args.input, ReadFrom::WorkTree)?;
+    let changes = match args.assume_applied {
+        true => Some(world.assume_applied(args)?),
+        false => None,
+    };
     let (deliveries, found) = world.deliveries();
-    let planned = Planned::new(&world, &deliveries, found, &args.input)?;
+    let mut planned = Planned::new(&world, &deliveries, found, &args.input)?;
+    planned.assumed = changes
+        .as_deref()
+        .map(|changes| (changes, args.base.as_deref()));
     narration::diagnostics(cli, &planned.diagnostics);
     planned.print(&args.output, cli.color, None)?;
     Ok(planned.exit_code(&args.output))
@@ -135,6 +146,8 @@ struct Planned<'a> {
     diagnostics: Vec<Diagnostic>,
     usage: Vec<Usage>,
     cluster: &'a str,
+    /// What is assumed of the mesh, and the revision before the change.
+    assumed: Option<(&'a [Change], Option<&'a str>)>,
 }
 
 impl<'a> Planned<'a> {
@@ -167,6 +180,7 @@ impl<'a> Planned<'a> {
             diagnostics,
             usage: world.mesh.usage(&world.snapshot),
             cluster: &args.repository.cluster,
+            assumed: None,
         })
     }
 
@@ -176,30 +190,24 @@ impl<'a> Planned<'a> {
         color: ColorChoice,
         written: Option<&Written>,
     ) -> Result<(), RunError> {
-        for Output { format, file } in &args.outputs {
-            let report = Report {
-                plan: &self.plan,
-                edits: &self.edits,
-                manifests: &self.world.manifests,
-                mesh: &self.world.mesh,
-                usage: &self.usage,
-                diagnostics: &self.diagnostics,
-                snapshot: SnapshotSummary {
-                    cluster: self.cluster,
-                    captured_at: self.world.snapshot.capture.captured_at,
-                    pods: self.world.snapshot.pods.len(),
-                },
-                written,
-                all: args.all,
-                color: file.is_none() && color.for_stdout(),
-            };
-            let text = report::render(report, *format);
-            match file {
-                Some(file) => files::write(file, text.as_bytes())?,
-                None => narration::answer(&text)?,
-            }
-        }
-        Ok(())
+        let report = Report {
+            plan: &self.plan,
+            edits: &self.edits,
+            manifests: &self.world.manifests,
+            mesh: &self.world.mesh,
+            usage: &self.usage,
+            diagnostics: &self.diagnostics,
+            snapshot: SnapshotSummary {
+                cluster: self.cluster,
+                captured_at: self.world.snapshot.capture.captured_at,
+                pods: self.world.snapshot.pods.len(),
+            },
+            written,
+            assumed: self.assumption(),
+            all: args.all,
+            color: false,
+        };
+        narration::print(report, args, color)
     }
 
     fn exit_code(&self, args: &OutputArgs) -> u8 {

@@ -1,11 +1,11 @@
 //! Narration: what is said on standard error, and the answer on standard output.
 
-use crate::cli::Cli;
+use crate::cli::{Cli, Output, OutputArgs};
 use crate::diagnostic::{Diagnostic, Severity};
-use crate::edge::files::FilesError;
-use crate::edge::terminal;
+use crate::edge::files::{self, FilesError};
+use crate::edge::terminal::{self, ColorChoice};
 use crate::error::RunError;
-use crate::report::for_terminal;
+use crate::report::{self, Report, for_terminal};
 
 /// Prints the error that ends a run: what happened, then what to do.
 pub fn error(error: &RunError) {
@@ -51,6 +51,27 @@ fn diagnostic(diagnostic: &Diagnostic) {
 
 fn hint(hint: &str) {
     terminal::narrate(&format!("  hint: {}", for_terminal(hint)));
+}
+
+/// Prints a report in every format that is asked for.
+///
+/// # Errors
+///
+/// When standard output or a file cannot be written.
+pub(super) fn print(
+    report: Report<'_>,
+    args: &OutputArgs,
+    color: ColorChoice,
+) -> Result<(), RunError> {
+    for Output { format, file } in &args.outputs {
+        let color = file.is_none() && color.for_stdout();
+        let text = report::render(Report { color, ..report }, *format);
+        match file {
+            Some(file) => files::write(file, text.as_bytes())?,
+            None => answer(&text)?,
+        }
+    }
+    Ok(())
 }
 
 /// Prints the answer.

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use git2::Oid;
 use jiff::Timestamp;
 
+use super::preview::ISTIOD;
 use super::record;
 use super::source::{ManifestSource, cluster_policy};
 use crate::cli::{Cli, InputArgs};
@@ -83,7 +84,11 @@ impl World {
         let paths = source.paths(&args.repository, &cluster)?;
         // The whole repository: a base outside of the cluster's paths may make its workloads, and
         // other clusters may share it. What is wrong elsewhere is not this cluster's.
-        let names = (!snapshot.renames()).then(|| snapshot.workload_names());
+        let names = (!snapshot.renames()).then(|| {
+            let mut names = snapshot.workload_names();
+            names.insert(ISTIOD);
+            names
+        });
         let size_limit = args.repository.max_file_size;
         let (manifests, found) = source.manifests(&[], size_limit, names.as_ref())?;
         diagnostics.extend(

@@ -77,7 +77,11 @@ pub(super) fn render(report: Report<'_>, surface: Surface) -> String {
         .map(|workload| &workload.decision)
         .filter(|decision| report.all || decision.in_mesh)
         .collect();
+    if report.assumed.is_some_and(|assumed| assumed.untouched) {
+        return sections::untouched(report);
+    }
     let mut sections = vec![
+        sections::assumed(report),
         sections::restarts(&decisions),
         waves::picture(report.plan),
         sections::risks(&decisions),

@@ -11,6 +11,7 @@ use crate::report::Report;
 use crate::report::escape::{as_code, for_markdown};
 use crate::report::table::change;
 use crate::rollout::Risk;
+use crate::upgrade::Change;
 
 /// Verdicts that only a person can do something about.
 const NEEDS_A_PERSON: [Verdict; 4] = [
@@ -38,6 +39,14 @@ pub(super) fn headline(
         counted(pods, "pod")
     );
     let verdict = match surface {
+        _ if report.assumed.is_some() && restarts.is_empty() => {
+            "Once this is applied, nothing is to be restarted.".to_owned()
+        }
+        _ if report.assumed.is_some() => {
+            format!(
+                "Once this is applied and istiod has rolled out, {what} will be due for a restart."
+            )
+        }
         _ if decisions.is_empty() => "No workload is in the mesh.".to_owned(),
         _ if restarts.is_empty() => "Nothing is to be restarted now.".to_owned(),
         Surface::PullRequest => format!("Merging this restarts {what}."),
@@ -52,6 +61,30 @@ pub(super) fn headline(
     let others = Vec::from_iter(others).join(" · ");
     let cluster = as_code(report.snapshot.cluster);
     format!("### Istio sidecars of {cluster}\n\n**{verdict}** {others}\n")
+}
+
+/// That a change does not touch the mesh at all.
+pub(super) fn untouched(report: Report<'_>) -> String {
+    let cluster = as_code(report.snapshot.cluster);
+    format!(
+        "### Istio sidecars of {cluster}\n\n**No sidecar changes.** Nothing of the mesh differs from the base.\n"
+    )
+}
+
+/// What the plan assumes to be applied.
+pub(super) fn assumed(report: Report<'_>) -> Section {
+    let changes = report.assumed.map(|assumed| assumed.changes);
+    let row = |change: &Change| {
+        let place = change
+            .location
+            .as_ref()
+            .map(|place| as_code(&place.to_string()));
+        let (object, what) = (as_code(&change.object.to_string()), as_code(&change.what));
+        format!("| {object} | {what} | {} |\n", place.unwrap_or_default())
+    };
+    let rows = changes.unwrap_or_default().iter().map(row).collect();
+    let lead = "| object | change | where |\n|---|---|---|\n";
+    Section::new("What is assumed of the mesh", lead, rows)
 }
 
 /// What the control plane is, a line for each revision.

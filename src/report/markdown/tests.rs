@@ -90,6 +90,7 @@ fn text(plan: &RestartPlan<'_>, name: &str, surface: Surface) -> String {
             pods: 2,
         },
         written: None,
+        assumed: None,
         all: false,
         color: false,
     };
