@@ -223,3 +223,85 @@ fn a_change_of_the_mesh_configuration_restarts_what_it_reaches() {
         assert_eq!(configured, workload["name"] == "edge-gateway", "{workload}");
     }
 }
+
+/// The objects of the mesh of a recording as a chart would render them: without status, identity in
+/// the cluster, and certificates. The kinds are those that an upgrade changes.
+fn rendered(recording: &std::path::Path, file: &str) -> String {
+    let text = std::fs::read_to_string(recording.join(file)).expect("a recording");
+    let list: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+    let is_of_mesh = |item: &&serde_json::Value| {
+        let kind = item["kind"].as_str().expect("a kind");
+        let name = item["metadata"]["name"].as_str().expect("a name");
+        match kind {
+            "MutatingWebhookConfiguration" => true,
+            "ConfigMap" | "Service" | "Deployment" => {
+                item["metadata"]["namespace"] == "istio-system" && name.starts_with("istio")
+            }
+            _ => false,
+        }
+    };
+    let items = list["items"].as_array().expect("items").iter();
+    let plain = |item: &serde_json::Value| {
+        let mut item = item.clone();
+        item.as_object_mut().expect("an object").remove("status");
+        let metadata = item["metadata"].as_object_mut().expect("metadata");
+        metadata.retain(|key, _| matches!(key.as_str(), "name" | "namespace" | "labels"));
+        if let Some(webhooks) = item
+            .get_mut("webhooks")
+            .and_then(|hooks| hooks.as_array_mut())
+        {
+            for webhook in webhooks {
+                let config = webhook["clientConfig"].as_object_mut().expect("a client");
+                config.remove("caBundle");
+            }
+        }
+        format!("---\n{}", serde_yaml::to_string(&item).expect("YAML"))
+    };
+    items.filter(is_of_mesh).map(plain).collect()
+}
+
+fn assumed(repository: &Repository, snapshot: &std::path::Path) -> serde_json::Value {
+    let snapshot = snapshot.to_str().expect("UTF-8");
+    let json = repository
+        .meshroll(&[
+            "plan",
+            "--all",
+            "--assume-applied",
+            "--snapshot",
+            snapshot,
+            "-o",
+            "json",
+        ])
+        .succeed();
+    serde_json::from_str(&json).expect("JSON")
+}
+
+#[test]
+fn a_tag_move_is_foreseen_as_it_came() {
+    let Some(recording) = recording("tag-move") else {
+        return;
+    };
+    let repository = Repository::of(&recording.join("manifests"));
+    let after = verdicts(&plan(&repository, &recording, "after-move.json"));
+    repository.write("mesh.yaml", &rendered(&recording, "after-move.json"));
+    let foreseen = verdicts(&assumed(&repository, &recording.join("before-move.json")));
+    for (workload, verdict) in &foreseen {
+        if !workload.contains(" istio-system/") {
+            assert_eq!(after.get(workload), Some(verdict), "{workload}");
+        }
+    }
+    assert_eq!(foreseen["Deployment team-a/web"], "restart");
+    assert!(foreseen["Deployment team-e/loses-it"].starts_with("blocked"));
+}
+
+#[test]
+fn a_change_of_the_mesh_configuration_is_foreseen_as_it_came() {
+    let Some(change) = recording("config-change") else {
+        return;
+    };
+    let before = change.with_file_name("in-place").join("after-restart.json");
+    let repository = Repository::of(&change.join("manifests"));
+    let after = verdicts(&plan(&repository, &change, "after-change.json"));
+    repository.write("mesh.yaml", &rendered(&change, "after-change.json"));
+    assert_eq!(verdicts(&assumed(&repository, &before)), after);
+}
