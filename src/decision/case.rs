@@ -293,6 +293,23 @@ impl<'a, 'b> Case<'a, 'b> {
             })
     }
 
+    /// A reason that names an operator's object, with where that stands.
+    fn with_owner(&self, reason: &Reason) -> Reason {
+        let Some(owner) = self
+            .member
+            .operator
+            .as_ref()
+            .filter(|_| reason.code == ReasonCode::OperatorOwned)
+        else {
+            return reason.clone();
+        };
+        let place = match self.inputs.deliveries.place_of(owner) {
+            Some(place) => format!("{} is at {place}", owner.kind),
+            None => format!("{} is not in the repository", owner.kind),
+        };
+        Reason::new(reason.code, format!("{}; the {place}", reason.message))
+    }
+
     /// A stale workload: what is to be done, by the table of `design.md` §2.
     ///
     /// `expected` is none where a restart removes the sidecar.
@@ -308,7 +325,7 @@ impl<'a, 'b> Case<'a, 'b> {
                 ReasonCode::GatewayApiManaged => Verdict::Excluded,
                 _ => Verdict::Manual,
             };
-            reasons.insert(0, reason.clone());
+            reasons.insert(0, self.with_owner(reason));
             return Judgement::new(verdict, reasons);
         }
         let stamp = expected.map_or_else(Stamp::removal, |sidecar| self.stamp(sidecar));

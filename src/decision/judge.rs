@@ -7,7 +7,7 @@ use super::template::{self, Templates};
 use super::{Decision, DriftCount, Inputs, Marks, PodCounts, Stamps};
 use crate::config::DriftClass;
 use crate::diagnostic::{Diagnostic, DiagnosticCode, Location};
-use crate::gitops::{Origin, Source};
+use crate::gitops::{Delivery, Origin, Source};
 use crate::manifest::PodTemplate;
 use crate::mesh::{self, Expectation, Explanation};
 use crate::reason::{Reason, ReasonCode};
@@ -225,6 +225,48 @@ fn risks(case: &Case<'_, '_>) -> Vec<Risk> {
             &workload.spec,
         ));
     }
+    risks.extend(case.origin.delivery.as_ref().and_then(other_changes));
     risks.sort();
     risks
+}
+
+/// What would be delivered along with the restart.
+fn other_changes(delivery: &Delivery) -> Option<Risk> {
+    let (first, others) = delivery.unsynced.split_first()?;
+    let more = match others.len() {
+        0 => String::new(),
+        count => format!(" and {count} more"),
+    };
+    Some(Risk {
+        code: RiskCode::OtherChanges,
+        message: format!(
+            "{first}{more} of Application {} differ from Git, and the sync applies them as well",
+            delivery.name
+        ),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::other_changes;
+    use crate::gitops::{Delivery, Engine};
+
+    #[test]
+    fn other_changes_of_an_application_travel_along() {
+        let delivery = |unsynced: &[&str]| Delivery {
+            engine: Engine::ArgoCd,
+            name: "argocd/shop".into(),
+            blockers: Vec::new(),
+            withheld: Vec::new(),
+            unsynced: unsynced.iter().map(|text| (*text).to_owned()).collect(),
+        };
+        assert_eq!(other_changes(&delivery(&[])), None);
+        let risk = other_changes(&delivery(&["Service shop/cart", "Service shop/web"]));
+        let risk = risk.expect("a risk");
+        assert_eq!(risk.code.to_string(), "other-changes");
+        assert_eq!(
+            risk.message,
+            "Service shop/cart and 1 more of Application argocd/shop differ from Git, and the sync applies them as well"
+        );
+    }
 }

@@ -123,6 +123,15 @@ impl Carrier<'_> {
         }
     }
 
+    /// The repositories that it reads, by URL: those of an Application's sources.
+    pub(super) fn repositories(&self) -> impl Iterator<Item = String> + '_ {
+        let sources = match &self.object {
+            EngineObject::Application(_) => self.sources.as_slice(),
+            EngineObject::Kustomization(_) => &[],
+        };
+        sources.iter().map(|source| canonical(source.repository))
+    }
+
     /// Directories of the kustomizations that it brings in.
     pub(super) fn reach(&self, kustomizations: &Kustomizations<'_>) -> BTreeSet<String> {
         match &self.object {
@@ -161,7 +170,7 @@ impl Carrier<'_> {
 }
 
 /// A repository's URL without what does not tell repositories apart: scheme, user, `.git`, case.
-fn canonical(url: &str) -> String {
+pub(super) fn canonical(url: &str) -> String {
     let lower = url.trim().to_ascii_lowercase();
     let bare = lower.split_once("://").map_or(&*lower, |(_, rest)| rest);
     let bare = match bare.split_once('@') {

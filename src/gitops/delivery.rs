@@ -6,8 +6,8 @@ use super::carrier::{Carrier, EngineObject};
 use super::ownership::{self, InstanceName, Owner};
 use super::written::written;
 use super::{Blocker, Delivery, DeliveryMap, Engine, Source, argo_cd, flux};
-use crate::manifest::{ManifestFile, Object, StringMap};
-use crate::rollout::Member;
+use crate::manifest::{ManifestFile, Object, ObjectRef, StringMap};
+use crate::rollout::{Member, value};
 
 impl<'a> DeliveryMap<'a> {
     /// The carrier that a mark names.
@@ -81,6 +81,7 @@ impl<'a> DeliveryMap<'a> {
             name: carrier.display_name(),
             blockers,
             withheld,
+            unsynced: unsynced(carrier, &member.reference),
         };
         delivery.blockers.extend_from_slice(&carrier.blockers);
         delivery.blockers.sort();
@@ -132,6 +133,25 @@ impl<'a> DeliveryMap<'a> {
     }
 }
 
+/// Objects of an Application, but for one, that Argo CD knows to differ from Git.
+fn unsynced(carrier: &Carrier<'_>, but: &ObjectRef) -> Vec<String> {
+    let EngineObject::Application(application) = &carrier.object else {
+        return Vec::new();
+    };
+    let mut unsynced: Vec<String> = value::items(application.body, &["status", "resources"])
+        .iter()
+        .filter(|resource| value::text(resource, &["status"]) == Some("OutOfSync"))
+        .map(|resource| {
+            let text = |key: &str| value::text(resource, &[key]).unwrap_or_default();
+            ObjectRef::new(text("group"), text("kind"), text("namespace"), text("name"))
+        })
+        .filter(|reference| reference != but)
+        .map(|reference| reference.to_string())
+        .collect();
+    unsynced.sort();
+    unsynced
+}
+
 /// The engine whose object a mark names.
 fn engine_of(owner: &Owner) -> Option<Engine> {
     match owner {
@@ -154,5 +174,6 @@ fn unknown_carrier(owner: &Owner) -> Option<Delivery> {
         name,
         blockers: Vec::new(),
         withheld: Vec::new(),
+        unsynced: Vec::new(),
     })
 }

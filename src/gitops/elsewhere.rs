@@ -3,10 +3,10 @@
 use super::argo_cd::SourceKind;
 use super::carrier::Carrier;
 use super::ownership::{self, InstanceName, Owner};
-use super::{DeliveryMap, helm};
+use super::{DeliveryMap, flux, helm};
 use crate::manifest::ObjectRef;
 use crate::reason::{Reason, ReasonCode};
-use crate::rollout::{Member, WorkloadKind};
+use crate::rollout::{Member, WorkloadKind, value};
 
 impl DeliveryMap<'_> {
     /// Why no manifest makes a live object.
@@ -58,9 +58,14 @@ impl DeliveryMap<'_> {
                 let patches = helm::post_renderer(reference, &member.api_version, keys, self.now);
                 let file = self.releases.get(&(&**namespace, &**name));
                 let file = file.map_or(String::new(), |file| format!(" ({file})"));
+                let suspended = if self.is_suspended(namespace, name) {
+                    "; it is suspended, so first `spec.suspend` must go"
+                } else {
+                    ""
+                };
                 format!(
                     "HelmRelease {namespace}/{name}{file} renders it: add to its spec \
-                     `postRenderers: {patches}`, or the pod annotation to its values"
+                     `postRenderers: {patches}`, or the pod annotation to its values{suspended}"
                 )
             }
             Owner::Release { namespace, name } => format!(
@@ -72,6 +77,13 @@ impl DeliveryMap<'_> {
             Owner::Kustomization { .. } => return None,
         };
         Some(Reason::new(ReasonCode::HelmRelease, message))
+    }
+
+    /// Whether Flux applies nothing of a HelmRelease for now.
+    fn is_suspended(&self, namespace: &str, name: &str) -> bool {
+        let reference = ObjectRef::new(flux::HELM_GROUP, "HelmRelease", namespace, name);
+        let release = self.snapshot.object(&reference);
+        release.is_some_and(|release| value::is_true(&release.body, &["spec", "suspend"]))
     }
 
     /// What makes an Application's object that is in no manifest: Helm or a plugin, by its sources,

@@ -8,6 +8,7 @@ use std::rc::Rc;
 
 use serde_json::Value;
 
+use super::patch::Patches;
 use super::path;
 use crate::manifest::{Body, ManifestSet, ObjectRef};
 use crate::rollout::value;
@@ -45,60 +46,33 @@ pub(super) struct Transform {
     pub(super) prefix: String,
     /// Put after every name.
     pub(super) suffix: String,
-    /// Whether pod templates are changed.
-    pub(super) templates: bool,
+    /// What changes pod templates.
+    pub(super) patches: Patches,
 }
 
 impl Transform {
-    pub(super) fn apply(&self, item: &mut Item) {
+    pub(super) fn apply(&self, manifests: &ManifestSet, item: &mut Item) {
+        // Patches come first: they know an object by the names that it has had so far.
+        item.transformed |= self.patches.change(manifests, item);
         if self.namespace.is_some() {
             item.namespace.clone_from(&self.namespace);
         }
         if !self.prefix.is_empty() || !self.suffix.is_empty() {
             item.name = format!("{}{}{}", self.prefix, item.name, self.suffix);
         }
-        item.transformed |= self.templates;
     }
 
     /// The transforming fields of a kustomization.
-    fn of(kustomization: &Value) -> Self {
+    fn of(manifests: &ManifestSet, directory: &str, kustomization: &Value) -> Self {
         let text = |key: &str| value::text(kustomization, &[key]).unwrap_or_default();
         let namespace = text("namespace");
         Self {
             namespace: (!namespace.is_empty()).then(|| namespace.to_owned()),
             prefix: text("namePrefix").to_owned(),
             suffix: text("nameSuffix").to_owned(),
-            templates: changes_templates(kustomization),
+            patches: Patches::of(manifests, directory, kustomization),
         }
     }
-}
-
-/// Whether a field of a kustomization can change a pod template in what the mesh looks at.
-pub(super) fn changes_templates(kustomization: &Value) -> bool {
-    const FIELDS: [&str; 9] = [
-        "patches",
-        "patchesStrategicMerge",
-        "patchesJson6902",
-        "images",
-        "commonLabels",
-        "commonAnnotations",
-        "replacements",
-        "transformers",
-        "vars",
-    ];
-    let is_set = |field: &&str| match value::at(kustomization, &[field]) {
-        Some(Value::Array(items)) => !items.is_empty(),
-        Some(Value::Object(fields)) => !fields.is_empty(),
-        _ => false,
-    };
-    let labels = value::items(kustomization, &["labels"]).iter();
-    FIELDS.iter().any(is_set)
-        || labels.into_iter().any(|entry| {
-            ["includeTemplates", "includeSelectors"]
-                .iter()
-                .any(|flag| value::is_true(entry, &[flag]))
-                || !value::items(entry, &["fields"]).is_empty()
-        })
 }
 
 /// One `kustomization.yaml`.
@@ -227,10 +201,38 @@ impl<'a> Kustomizations<'a> {
         self.patches.contains(&file) && !self.lists(file)
     }
 
+    /// The manifests that they stand among.
+    pub(super) fn manifests(&self) -> &'a ManifestSet {
+        self.manifests
+    }
+
     /// The objects that the kustomization of a directory renders.
     pub(super) fn render(&self, directory: &str) -> Rc<Vec<Item>> {
         let mut known = BTreeMap::new();
         self.items(directory, 0, &mut known)
+    }
+
+    /// The same with components that an engine's object adds (`spec.components` of a Flux
+    /// Kustomization, `kustomize.components` of an Application), as if its `kustomization.yaml`
+    /// listed them. One that is not in the repository may change anything.
+    pub(super) fn render_with(&self, directory: &str, components: &[&str]) -> Vec<Item> {
+        let Some(read) = self
+            .by_directory
+            .get(directory)
+            .filter(|_| !components.is_empty())
+        else {
+            return self.render(directory).as_ref().clone();
+        };
+        let paths = components
+            .iter()
+            .filter_map(|written| path::resolve(directory, written));
+        let further: Vec<String> = paths.filter(|path| self.is_at(path)).collect();
+        let mut known = BTreeMap::from([(directory.to_owned(), Rc::default())]);
+        let mut items = self.assemble(read, &further, 0, &mut known);
+        if further.len() < components.len() {
+            items.iter_mut().for_each(|item| item.transformed = true);
+        }
+        items
     }
 
     fn items(
@@ -250,6 +252,19 @@ impl<'a> Kustomizations<'a> {
         }
         // A cycle finds itself here as empty, and ends.
         known.insert(directory.to_owned(), Rc::default());
+        let items = Rc::new(self.assemble(read, &[], depth, known));
+        known.insert(directory.to_owned(), Rc::clone(&items));
+        items
+    }
+
+    /// What one kustomization makes of what it lists, with further components.
+    fn assemble(
+        &self,
+        read: &Kustomization,
+        further: &[String],
+        depth: usize,
+        known: &mut BTreeMap<String, Rc<Vec<Item>>>,
+    ) -> Vec<Item> {
         let mut items: Vec<Item> = Vec::new();
         for file in &read.files {
             items.extend(plain_items(self.manifests, *file, true));
@@ -259,19 +274,19 @@ impl<'a> Kustomizations<'a> {
             let room = MAX_ITEMS.saturating_sub(items.len());
             items.extend(rendered.iter().take(room).cloned());
         }
-        for component in &read.components {
+        for component in read.components.iter().chain(further) {
             let own = self.items(component, depth + 1, known);
             if let Some(component) = self.by_directory.get(component) {
                 items
                     .iter_mut()
-                    .for_each(|item| component.transform.apply(item));
+                    .for_each(|item| component.transform.apply(self.manifests, item));
             }
             let room = MAX_ITEMS.saturating_sub(items.len());
             items.extend(own.iter().take(room).cloned());
         }
-        items.iter_mut().for_each(|item| read.transform.apply(item));
-        let items = Rc::new(items);
-        known.insert(directory.to_owned(), Rc::clone(&items));
+        items
+            .iter_mut()
+            .for_each(|item| read.transform.apply(self.manifests, item));
         items
     }
 }
@@ -287,7 +302,7 @@ impl Kustomization {
             files: Vec::new(),
             bases: Vec::new(),
             components: Vec::new(),
-            transform: Transform::of(body),
+            transform: Transform::of(manifests, directory, body),
             is_component: false,
         };
         let resources = value::texts(body, &["resources"]).chain(value::texts(body, &["bases"]));

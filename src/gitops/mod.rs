@@ -16,6 +16,7 @@ mod helm;
 mod kustomize;
 mod origin;
 mod ownership;
+mod patch;
 mod path;
 mod placement;
 mod revision;
@@ -31,8 +32,8 @@ use jiff::Timestamp;
 pub use blocker::{Blocker, BlockerCode};
 
 use crate::config::Policy;
-use crate::diagnostic::{Diagnostic, DiagnosticCode};
-use crate::manifest::{ManifestFile, ManifestSet, Object};
+use crate::diagnostic::{Diagnostic, DiagnosticCode, Location};
+use crate::manifest::{ManifestFile, ManifestSet, Object, ObjectRef};
 use crate::reason::Reason;
 use crate::snapshot::ClusterSnapshot;
 use argo_cd::Settings;
@@ -62,6 +63,15 @@ impl Engine {
     }
 }
 
+/// What is known of the repository that the manifests stand in.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Repository<'r> {
+    /// Directories that belong to the cluster; none means all.
+    pub paths: &'r [String],
+    /// URLs of its remotes, as written.
+    pub remotes: &'r [String],
+}
+
 /// What carries a file to a cluster.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Delivery {
@@ -74,6 +84,9 @@ pub struct Delivery {
     /// Keys that the engine never changes in the live object, though the restart arrives: their
     /// live values say nothing about what was delivered. Sorted.
     pub withheld: Vec<String>,
+    /// Other objects that the engine knows to differ from Git: what delivers the restart delivers
+    /// them too (`spec/gitops.md` §1.6, T6). Sorted.
+    pub unsynced: Vec<String>,
 }
 
 /// Where a live workload comes from.
@@ -131,7 +144,7 @@ impl<'a> DeliveryMap<'a> {
         policy: &'a Policy,
         now: Timestamp,
     ) -> (Self, Vec<Diagnostic>) {
-        Self::in_repository(manifests, &[], snapshot, policy, now)
+        Self::in_repository(manifests, Repository::default(), snapshot, policy, now)
     }
 
     /// Works out which manifests make which objects of the cluster, in a repository of which only
@@ -142,7 +155,7 @@ impl<'a> DeliveryMap<'a> {
     #[must_use]
     pub fn in_repository(
         manifests: &'a ManifestSet,
-        paths: &[String],
+        repository: Repository<'_>,
         snapshot: &'a ClusterSnapshot,
         policy: &'a Policy,
         now: Timestamp,
@@ -151,7 +164,7 @@ impl<'a> DeliveryMap<'a> {
         let settings = Settings::new(snapshot);
         let (carriers, unchecked) =
             carrier::carriers(manifests, snapshot, &kustomizations, &settings, now);
-        let placements = placements(manifests, paths, &kustomizations, &carriers);
+        let placements = placements(manifests, repository, &kustomizations, &carriers);
         let ownership = Ownership::new(snapshot, &settings);
         let map = Self {
             manifests,
@@ -170,6 +183,22 @@ impl<'a> DeliveryMap<'a> {
         diagnostics.extend(map.unclear_repositories());
         diagnostics.extend(rival::rivals(snapshot));
         (map, diagnostics)
+    }
+
+    /// Where the manifest of an operator's object stands, of those that own workloads: file and line.
+    /// Its namespace counts where the manifest names one.
+    #[must_use]
+    pub fn place_of(&self, owner: &ObjectRef) -> Option<Location> {
+        let is_owner = |object: &&Object| {
+            let written = &object.reference;
+            (&written.group, &written.kind, &written.name)
+                == (&owner.group, &owner.kind, &owner.name)
+                && (written.namespace.is_empty() || written.namespace == owner.namespace)
+        };
+        self.manifests.files.iter().find_map(|file| {
+            let object = file.objects.iter().find(is_owner)?;
+            Some(Location::line(&file.path, object.line))
+        })
     }
 
     /// One diagnostic for each engine of which objects are missing.
@@ -248,10 +277,12 @@ impl<'a> DeliveryMap<'a> {
 /// Everything that the carriers render, then what no carrier accounts for.
 fn placements(
     manifests: &ManifestSet,
-    paths: &[String],
+    repository: Repository<'_>,
     kustomizations: &Kustomizations<'_>,
     carriers: &[Carrier<'_>],
 ) -> Placements {
+    let paths = repository.paths;
+    let foreign = foreign_repositories(repository.remotes, carriers);
     let mut placements = Placements::default();
     let mut accounted = BTreeSet::new();
     for (number, carrier) in carriers.iter().enumerate() {
@@ -262,12 +293,15 @@ fn placements(
             format!("another cluster ({})", carrier.file.unwrap_or_default())
         };
         let is_live = carrier.file.is_none();
-        for (repository, items) in carrier.renders(manifests, kustomizations) {
+        for (source, items) in carrier.renders(manifests, kustomizations) {
+            if source.as_deref().is_some_and(|url| foreign.contains(url)) {
+                continue;
+            }
             let root = Root {
                 carrier: Some(number),
                 destination: destination.clone(),
                 is_foreign: !is_ours || is_live && !destination.is_empty(),
-                repository,
+                repository: source,
                 certain: true,
             };
             placements.add(manifests, root, items, carrier.namespace_of_objects());
@@ -282,6 +316,19 @@ fn placements(
         paths,
     );
     placements
+}
+
+/// Repositories that carriers read and that are certainly not this one.
+///
+/// Only where one of them is this one by its remotes: a clone of a mirror has a URL of its own, and
+/// then nothing can be told.
+fn foreign_repositories(remotes: &[String], carriers: &[Carrier<'_>]) -> BTreeSet<String> {
+    let own: BTreeSet<String> = remotes.iter().map(|url| carrier::canonical(url)).collect();
+    let read: BTreeSet<String> = carriers.iter().flat_map(Carrier::repositories).collect();
+    if read.is_disjoint(&own) {
+        return BTreeSet::new();
+    }
+    read.difference(&own).cloned().collect()
 }
 
 fn releases(manifests: &ManifestSet) -> HashMap<(&str, &str), &str> {

@@ -64,16 +64,42 @@ fn deckhouse(snapshot: &ClusterSnapshot) -> Option<Diagnostic> {
 /// Google's managed data plane evicts pods until they have the proxy it wants.
 fn google(snapshot: &ClusterSnapshot) -> Option<Diagnostic> {
     let mut controls = snapshot.objects_of("mesh.cloud.google.com", "DataPlaneControl");
-    let active = controls.find(|control| {
-        value::integer(&control.body, &["spec", "proxyTargetBasisPoints"]) != Some(0)
-    })?;
+    let active = controls
+        .find(|control| {
+            value::integer(&control.body, &["spec", "proxyTargetBasisPoints"]) != Some(0)
+        })
+        .map(|control| control.reference.to_string())
+        .or_else(|| annotated_for_google(snapshot))?;
     Some(rival(
-        format!(
-            "{} is Google's managed data plane: it evicts stale pods by itself",
-            active.reference
-        ),
+        format!("{active} is Google's managed data plane: it evicts stale pods by itself"),
         "turn it off with mesh.cloud.google.com/proxy: '{\"managed\":\"false\"}', or leave the restarts to it",
     ))
+}
+
+/// What opts into Google's managed data plane by annotation: a namespace, or a revision.
+fn annotated_for_google(snapshot: &ClusterSnapshot) -> Option<String> {
+    let is_managed = |metadata: &Metadata| {
+        let proxy = metadata.annotations.get("mesh.cloud.google.com/proxy")?;
+        let proxy: serde_json::Value = serde_json::from_str(proxy).ok()?;
+        // Both a boolean and its text are in use.
+        match proxy.get("managed")? {
+            serde_json::Value::Bool(managed) => managed.then_some(()),
+            managed => (managed.as_str() == Some("true")).then_some(()),
+        }
+    };
+    let revisions = snapshot.objects_of("mesh.cloud.google.com", "ControlPlaneRevision");
+    let revision = revisions
+        .filter(|revision| is_managed(&revision.metadata).is_some())
+        .map(|revision| revision.reference.to_string())
+        .next();
+    revision.or_else(|| {
+        let mut namespaces = snapshot.namespaces.values();
+        let namespace = namespaces.find(|namespace| is_managed(namespace).is_some())?;
+        Some(format!(
+            "Namespace {} with mesh.cloud.google.com/proxy",
+            namespace.name
+        ))
+    })
 }
 
 /// Fortsa patches live workloads with an annotation of its own.

@@ -50,6 +50,7 @@ const CONFIGURATION: &[(&str, Option<&str>)] = &[
     ("argoproj.io", Some("Application")),
     ("argoproj.io", Some("ApplicationSet")),
     ("argoproj.io", Some("AppProject")),
+    ("argoproj.io", Some(SOURCE_OVERRIDE)),
     (
         "admissionregistration.k8s.io",
         Some("MutatingWebhookConfiguration"),
@@ -89,6 +90,18 @@ pub(crate) fn is_workload_kind(kind: &str) -> bool {
 /// Whether a ConfigMap of this name configures Argo CD or the mesh.
 fn is_configuration_map(name: &str) -> bool {
     name == "argocd-cm" || name.starts_with("istio")
+}
+
+/// The kind that is given to a file of parameter overrides, which has none of its own.
+pub(crate) const SOURCE_OVERRIDE: &str = "ApplicationSource";
+
+/// Whether a file of this name overrides parameters of Argo CD's sources:
+/// `.argocd-source.yaml`, `.argocd-source-<application>.yaml`.
+pub(crate) fn is_source_override(path: &str) -> bool {
+    let name = path.rsplit('/').next().unwrap_or(path);
+    name.strip_prefix(".argocd-source")
+        .and_then(|rest| rest.strip_suffix(".yaml"))
+        .is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
 }
 
 /// Whether a file of this name is a `kustomization.yaml`, which needs neither kind nor version.

@@ -6,7 +6,7 @@ use super::kind::{self, Role};
 use super::object_ref::{ObjectRef, group_of};
 use super::tree::{NodeId, Tree};
 use super::value::{ValueError, lookup, value_of};
-use super::{Body, Document, Object, Workload, lenient, template};
+use super::{Body, Document, Object, Screen, Workload, lenient, template};
 use crate::diagnostic::{Diagnostic, DiagnosticCode, Location};
 
 /// A document about to be read: its tree and where it stands.
@@ -19,6 +19,8 @@ pub(crate) struct Source<'t, 'a> {
     pub(crate) tree: &'t Tree<'a>,
     /// Whether comments say that it was rendered from a source.
     pub(crate) rendered: bool,
+    /// What is looked for.
+    pub(crate) screen: &'t Screen,
 }
 
 /// What a document holds.
@@ -97,8 +99,12 @@ impl Identity {
     }
 
     /// The same for a `kustomization.yaml` that names neither kind nor version, as Kustomize
-    /// completes it.
+    /// completes it, and for a file of Argo CD's parameter overrides.
     fn or_of_file(mut self, path: &str) -> Self {
+        if self.kind.is_empty() && kind::is_source_override(path) {
+            kind::SOURCE_OVERRIDE.clone_into(&mut self.kind);
+            "argoproj.io/v1alpha1".clone_into(&mut self.api_version);
+        }
         if self.kind.is_empty() && kind::is_kustomization_file(path) {
             "Kustomization".clone_into(&mut self.kind);
             if self.api_version.is_empty() {
@@ -125,7 +131,10 @@ impl Source<'_, '_> {
     fn object(&self, id: NodeId, item: Option<usize>, identity: Identity, found: &mut Found) {
         let identity = identity.or_of_file(self.path);
         let reference = identity.reference();
-        let role = kind::role_of(&reference.group, &reference.kind, &reference.name);
+        let role = kind::role_of(&reference.group, &reference.kind, &reference.name).or(self
+            .screen
+            .is_owner(&reference)
+            .then_some(Role::Configuration));
         if identity.has_placeholder() {
             found.templated |= role.is_some() || template::has_placeholder(&identity.kind);
             return;

@@ -32,7 +32,8 @@ pub(crate) fn read(raw: RawFile, screen: &Screen) -> ReadFile {
         read.diagnostics.push(diagnostic);
         return read;
     }
-    let named = kind::is_kustomization_file(&read.file.path);
+    let named =
+        kind::is_kustomization_file(&read.file.path) || kind::is_source_override(&read.file.path);
     let chunks = stream::split(&read.file.bytes);
     let generated = chunks
         .first()
@@ -41,7 +42,7 @@ pub(crate) fn read(raw: RawFile, screen: &Screen) -> ReadFile {
     for chunk in &chunks {
         let text = &read.file.bytes[chunk.span.clone()];
         if named || screen.passes(text) {
-            let found = read_document(&read.file, chunk, generated);
+            let found = read_document(&read.file, chunk, generated, screen);
             read.file.objects.extend(found.objects);
             read.templates.extend(found.template);
             read.diagnostics.extend(found.diagnostics);
@@ -82,7 +83,12 @@ struct ReadDocument {
     diagnostics: Vec<Diagnostic>,
 }
 
-fn read_document(file: &ManifestFile, chunk: &Chunk, generated: bool) -> ReadDocument {
+fn read_document(
+    file: &ManifestFile,
+    chunk: &Chunk,
+    generated: bool,
+    screen: &Screen,
+) -> ReadDocument {
     let bytes = &file.bytes[chunk.span.clone()];
     let has_braces = memchr::memmem::find(bytes, b"{{").is_some();
     let tree = match tree_of(&file.bytes, chunk) {
@@ -108,6 +114,7 @@ fn read_document(file: &ManifestFile, chunk: &Chunk, generated: bool) -> ReadDoc
         document: &document,
         tree: &tree,
         rendered: generated || says_rendered(head(&file.bytes, chunk)),
+        screen,
     });
     let mut read = match found.templated {
         true => a_template(file, chunk),

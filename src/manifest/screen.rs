@@ -7,6 +7,9 @@
 use aho_corasick::{AhoCorasick, MatchKind};
 use memchr::memchr_iter;
 
+use std::collections::BTreeSet;
+
+use super::object_ref::ObjectRef;
 use super::{file, kind};
 
 /// What a literal of the kind search says about a document.
@@ -71,8 +74,10 @@ const SIGNS: &[(&str, Sign)] = &[
 /// It is a filter, never a match: what passes is parsed, what fails cannot matter.
 #[derive(Debug, Clone)]
 pub struct Screen {
+    /// The literals of [`SIGNS`], then the kinds of owners.
     signs: AhoCorasick,
     names: Option<AhoCorasick>,
+    owners: BTreeSet<ObjectRef>,
 }
 
 impl Screen {
@@ -82,7 +87,38 @@ impl Screen {
         Self {
             signs: automaton(SIGNS.iter().map(|(literal, _)| *literal)),
             names: None,
+            owners: BTreeSet::new(),
         }
+    }
+
+    /// The same, and for objects that own workloads of the cluster: custom resources that nothing
+    /// else is known of. They are read as configuration; the namespace plays no part.
+    #[must_use]
+    pub fn with_owners(self, owners: impl IntoIterator<Item = ObjectRef>) -> Self {
+        let anywhere = |owner: ObjectRef| ObjectRef::new(owner.group, owner.kind, "", owner.name);
+        let owners: BTreeSet<ObjectRef> = owners.into_iter().map(anywhere).collect();
+        let kinds: BTreeSet<&str> = owners
+            .iter()
+            .map(|owner| owner.kind.as_str())
+            .filter(|kind| !kind.is_empty())
+            .collect();
+        let signs = SIGNS.iter().map(|(literal, _)| *literal);
+        Self {
+            signs: automaton(signs.chain(kinds)),
+            owners,
+            ..self
+        }
+    }
+
+    /// Whether an object is one of the owners that are looked for.
+    pub(crate) fn is_owner(&self, reference: &ObjectRef) -> bool {
+        let ObjectRef {
+            group, kind, name, ..
+        } = reference;
+        !self.owners.is_empty()
+            && self
+                .owners
+                .contains(&ObjectRef::new(&**group, &**kind, "", &**name))
     }
 
     /// The same, for workloads of these names only; configuration passes as before.
@@ -122,14 +158,19 @@ impl Screen {
     /// hydrated directory, which is no object at all.
     #[must_use]
     pub fn admits(&self, path: &str, bytes: &[u8]) -> bool {
-        let by_name = kind::is_kustomization_file(path) || file::is_hydrator_metadata(path);
+        let by_name = kind::is_kustomization_file(path)
+            || kind::is_source_override(path)
+            || file::is_hydrator_metadata(path);
         by_name || self.passes(bytes)
     }
 
     fn has_sign(&self, bytes: &[u8]) -> bool {
         let (mut config_map, mut istio, mut named) = (false, false, None);
         for found in self.signs.find_iter(bytes) {
-            let (_, sign) = SIGNS[found.pattern().as_usize()];
+            // An owner is looked for by its name, as a workload is.
+            let sign = SIGNS
+                .get(found.pattern().as_usize())
+                .map_or(Sign::Workload, |(_, sign)| *sign);
             let is_whole = is_word(bytes, found.start(), found.end());
             if sign != Sign::Istio && !(is_whole && can_be_value(bytes, found.start())) {
                 continue;

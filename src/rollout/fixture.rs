@@ -45,6 +45,10 @@ fn add(snapshot: &mut ClusterSnapshot, object: &Value) {
         kind: kind.to_owned(),
     });
     match kind {
+        "Namespace" => {
+            let name = metadata.name.clone();
+            snapshot.namespaces.insert(name, metadata);
+        }
         "Pod" => snapshot.pods.push(pod(metadata, object)),
         "ReplicaSet" => snapshot.replica_sets.push(ReplicaSet {
             api_version: api_version.to_owned(),

@@ -47,6 +47,7 @@ codes! {
         Partitioned = "partitioned": "The StatefulSet's partition keeps pods of lower ordinals as they are.",
         OperatorOwned = "operator-owned": "Another object owns the workload and may undo the edit.",
         RestartKeyInGit = "restart-key-in-git": "With the restart time in Git, a later `kubectl rollout restart` is drift: a self-healing engine rolls the workload once more.",
+        OtherChanges = "other-changes": "The Application has other changes that are not applied yet: the sync that delivers the restart applies all of them.",
         Gateway = "gateway": "Traffic enters the mesh through these pods.",
     }
 }

@@ -31,9 +31,11 @@ pub(super) fn carry(cli: &Cli, args: &CarryArgs) -> Result<u8, RunError> {
     let cluster = cluster_policy(&policy, &args.repository.cluster)?;
     let paths = fresh.paths(&args.repository, &cluster)?;
     let size_limit = args.repository.max_file_size;
+    // No cluster is looked at, so nobody owns anything.
+    let none = std::collections::BTreeSet::new();
     // What was wrong with the previous commit is history.
-    let (previous, _) = previous.manifests(&paths, size_limit, None)?;
-    let (fresh, mut diagnostics) = fresh.manifests(&paths, size_limit, None)?;
+    let (previous, _) = previous.manifests(&paths, size_limit, None, &none)?;
+    let (fresh, mut diagnostics) = fresh.manifests(&paths, size_limit, None, &none)?;
     let (carried, mut found) = decision::carry(&previous, &fresh, &policy.annotations);
     diagnostics.append(&mut found);
     let (edits, mut found) = edit::plan_carried(&carried, &policy.annotations);

@@ -88,7 +88,8 @@ fn desired(source: ManifestSource<'_>, args: &RepositoryArgs) -> Result<Desired,
     let cluster = cluster_policy(&policy, &args.cluster)?;
     let paths = source.paths(args, &cluster)?;
     let names = std::collections::BTreeSet::from([ISTIOD]);
-    let (manifests, _) = source.manifests(&[], args.max_file_size, Some(&names))?;
+    let (manifests, _) =
+        source.manifests(&[], args.max_file_size, Some(&names), &Default::default())?;
     Ok(Desired::read(&manifests, &paths))
 }
 

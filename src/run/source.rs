@@ -11,7 +11,7 @@ use crate::diagnostic::Diagnostic;
 use crate::edge::files;
 use crate::edge::git::GitRepository;
 use crate::error::{ErrorKind, RunError};
-use crate::manifest::{self, ManifestSet, Screen};
+use crate::manifest::{self, ManifestSet, ObjectRef, Screen};
 
 /// The work tree or a commit.
 #[derive(Clone, Copy)]
@@ -95,7 +95,7 @@ impl ManifestSource<'_> {
     }
 
     /// Every manifest in some directories (none means all) that can matter for workloads of these
-    /// names.
+    /// names, and the objects that own some of them.
     ///
     /// Names narrow what is parsed, so they help only where files hold them: where something
     /// prefixes or suffixes names on their way to the cluster, everything is parsed.
@@ -104,14 +104,19 @@ impl ManifestSource<'_> {
         paths: &[String],
         size_limit: u64,
         names: Option<&BTreeSet<&str>>,
+        owners: &BTreeSet<ObjectRef>,
     ) -> Result<(ManifestSet, Vec<Diagnostic>), RunError> {
+        let wide = Screen::new().with_owners(owners.iter().cloned());
         let Some(names) = names else {
-            return self.screened(paths, size_limit, &Screen::new());
+            return self.screened(paths, size_limit, &wide);
         };
-        let narrow = Screen::new().with_names(names);
+        let owner_names = owners.iter().map(|owner| owner.name.as_str());
+        let narrow = wide
+            .clone()
+            .with_names(names.iter().copied().chain(owner_names));
         let (manifests, diagnostics) = self.screened(paths, size_limit, &narrow)?;
         if manifests.renames() {
-            return self.screened(paths, size_limit, &Screen::new());
+            return self.screened(paths, size_limit, &wide);
         }
         Ok((manifests, diagnostics))
     }

@@ -14,7 +14,7 @@ use crate::decision::Inputs;
 use crate::diagnostic::Diagnostic;
 use crate::edge::git::GitRepository;
 use crate::error::{ErrorKind, RunError};
-use crate::gitops::DeliveryMap;
+use crate::gitops::{DeliveryMap, Repository};
 use crate::manifest::{self, ManifestSet};
 use crate::mesh::Mesh;
 use crate::snapshot::{self, ClusterSnapshot, Gaps};
@@ -38,6 +38,8 @@ pub(super) struct World {
     pub(super) policy: Policy,
     /// Directories that belong to the cluster; none means all.
     pub(super) paths: Vec<String>,
+    /// URLs of the repository's remotes.
+    pub(super) remotes: Vec<String>,
     pub(super) manifests: ManifestSet,
     pub(super) snapshot: ClusterSnapshot,
     pub(super) gaps: Gaps,
@@ -90,7 +92,8 @@ impl World {
             names
         });
         let size_limit = args.repository.max_file_size;
-        let (manifests, found) = source.manifests(&[], size_limit, names.as_ref())?;
+        let (manifests, found) =
+            source.manifests(&[], size_limit, names.as_ref(), &snapshot.operators())?;
         diagnostics.extend(
             found
                 .into_iter()
@@ -108,6 +111,7 @@ impl World {
             base,
             policy,
             paths,
+            remotes: repository.remotes(),
             manifests,
             snapshot,
             gaps,
@@ -135,7 +139,10 @@ impl World {
     pub(super) fn deliveries(&self) -> (DeliveryMap<'_>, Vec<Diagnostic>) {
         DeliveryMap::in_repository(
             &self.manifests,
-            &self.paths,
+            Repository {
+                paths: &self.paths,
+                remotes: &self.remotes,
+            },
             &self.snapshot,
             &self.policy,
             self.now,

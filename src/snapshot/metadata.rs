@@ -24,6 +24,7 @@ const ANNOTATION_DOMAINS: &[&str] = &[
     "kruise.io",
     "kubernetes.io",
     "kyma-project.io",
+    "mesh.cloud.google.com",
     "meshroll.dev",
     "openshift.io",
     "prometheus.io",

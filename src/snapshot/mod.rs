@@ -45,7 +45,7 @@ use self::assembly::Assembly;
 use self::document::ListMetadata;
 use self::window::{Fault, Window};
 use crate::diagnostic::{Diagnostic, DiagnosticCode, Location};
-use crate::manifest::{ObjectRef, PodSpec, PodTemplate, StringMap, gives_affix};
+use crate::manifest::{ObjectRef, PodSpec, PodTemplate, StringMap, gives_affix, group_of};
 
 /// The state of one cluster at one moment.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -254,6 +254,31 @@ impl ClusterSnapshot {
             .chain(sets)
             .chain(pods)
             .map(|metadata| metadata.name.as_str())
+            .collect()
+    }
+
+    /// Objects that control workloads or pods and are of no kind that a snapshot holds: the custom
+    /// resources of operators.
+    #[must_use]
+    pub fn operators(&self) -> BTreeSet<ObjectRef> {
+        let workloads = self.workloads.iter().map(|live| &live.metadata);
+        let sets = self.replica_sets.iter().map(|set| &set.metadata);
+        let pods = self.pods.iter().map(|pod| &pod.metadata);
+        let is_known = |group: &str, kind: &str| {
+            KINDS
+                .iter()
+                .any(|known| (known.group, known.kind) == (group, kind))
+        };
+        let owner = |metadata: &Metadata| {
+            let owner = metadata.controller()?;
+            let group = group_of(&owner.api_version);
+            let custom = group.contains('.') && !is_known(group, &owner.kind);
+            custom.then(|| ObjectRef::new(group, &*owner.kind, &*metadata.namespace, &*owner.name))
+        };
+        workloads
+            .chain(sets)
+            .chain(pods)
+            .filter_map(owner)
             .collect()
     }
 

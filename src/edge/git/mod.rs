@@ -129,6 +129,21 @@ impl GitRepository {
             .collect())
     }
 
+    /// URLs of the remotes, as configured; those that cannot be read are left out.
+    #[must_use]
+    pub fn remotes(&self) -> Vec<String> {
+        let Ok(names) = self.repository.remotes() else {
+            return Vec::new();
+        };
+        names
+            .iter()
+            .filter_map(|name| {
+                let remote = self.repository.find_remote(name.ok()??).ok()?;
+                Some(remote.url().ok()?.to_owned())
+            })
+            .collect()
+    }
+
     /// The commit that a name stands for.
     ///
     /// # Errors

@@ -5,6 +5,7 @@
 mod blockers;
 mod directory;
 mod ignore;
+mod overrides;
 mod schedule;
 mod settings;
 mod sync_window;
@@ -15,7 +16,8 @@ pub(super) use blockers::{Target, for_application, for_object};
 pub(super) use ignore::ignored;
 pub(super) use settings::Settings;
 
-use super::kustomize::{Item, Kustomizations, Transform, changes_templates};
+use super::kustomize::{Item, Kustomizations, Transform};
+use super::patch::Patches;
 use super::path;
 use crate::manifest::{ManifestSet, StringMap};
 use crate::rollout::value;
@@ -58,6 +60,9 @@ pub(super) struct RepoSource<'a> {
     pub(super) revision: &'a str,
     /// The source itself.
     pub(super) body: &'a Value,
+    /// The source as `.argocd-source.yaml` and `.argocd-source-<name>.yaml` in its directory change
+    /// it; none where there are none.
+    pub(super) overridden: Option<Value>,
 }
 
 impl<'a> Application<'a> {
@@ -129,7 +134,11 @@ impl<'a> Application<'a> {
     ) -> RepoSource<'a> {
         let text = |key: &str| value::text(body, &[key]).unwrap_or_default();
         let path = value::text(body, &["path"]).and_then(|written| path::resolve("", written));
-        let is_set = |key: &str| value::at(body, &[key]).is_some();
+        let overridden = path
+            .as_deref()
+            .and_then(|path| overrides::overridden(kustomizations.manifests(), path, self, body));
+        let effective = overridden.as_ref().unwrap_or(body);
+        let is_set = |key: &str| value::at(effective, &[key]).is_some();
         let kind = if is_set("chart") || is_set("helm") {
             SourceKind::Helm
         } else if is_set("kustomize") {
@@ -147,6 +156,7 @@ impl<'a> Application<'a> {
             path,
             revision: text("targetRevision"),
             body,
+            overridden,
         }
     }
 
@@ -181,19 +191,28 @@ impl RepoSource<'_> {
             return Vec::new();
         };
         match self.kind {
-            SourceKind::Directory => directory::items(manifests, path, self.body),
+            SourceKind::Directory => directory::items(manifests, path, self.body()),
             SourceKind::Kustomize => {
-                let transform = self.transform();
-                let mut items = kustomizations.render(path).as_ref().clone();
-                items.iter_mut().for_each(|item| transform.apply(item));
+                let components = value::texts(self.body(), &["kustomize", "components"]);
+                let components: Vec<&str> = components.collect();
+                let transform = self.transform(manifests);
+                let mut items = kustomizations.render_with(path, &components);
+                items
+                    .iter_mut()
+                    .for_each(|item| transform.apply(manifests, item));
                 items
             }
             SourceKind::Helm | SourceKind::Plugin => Vec::new(),
         }
     }
 
-    fn transform(&self) -> Transform {
-        let Some(kustomize) = value::at(self.body, &["kustomize"]) else {
+    /// The source with what files in its directory change of it.
+    fn body(&self) -> &Value {
+        self.overridden.as_ref().unwrap_or(self.body)
+    }
+
+    fn transform(&self, manifests: &ManifestSet) -> Transform {
+        let Some(kustomize) = value::at(self.body(), &["kustomize"]) else {
             return Transform::default();
         };
         let text = |key: &str| {
@@ -206,8 +225,11 @@ impl RepoSource<'_> {
             namespace: (!namespace.is_empty()).then_some(namespace),
             prefix: text("namePrefix"),
             suffix: text("nameSuffix"),
-            templates: changes_templates(kustomize)
-                || !value::items(kustomize, &["components"]).is_empty(),
+            patches: Patches::of(
+                manifests,
+                self.path.as_deref().unwrap_or_default(),
+                kustomize,
+            ),
         }
     }
 }

@@ -10,9 +10,8 @@ use serde_json::Value;
 pub(super) use blockers::{Target, for_kustomization, for_object};
 pub(super) use inventory::inventory;
 
-use super::kustomize::{
-    Item, Kustomizations, Transform, changes_templates, is_kustomization, plain_items,
-};
+use super::kustomize::{Item, Kustomizations, Transform, is_kustomization, plain_items};
+use super::patch::Patches;
 use super::path;
 use crate::manifest::ManifestSet;
 use crate::rollout::value;
@@ -66,14 +65,19 @@ impl<'a> Kustomization<'a> {
         let Some(directory) = self.path() else {
             return Vec::new();
         };
+        let components: Vec<&str> = value::texts(self.body, &["spec", "components"]).collect();
         let mut items = if kustomizations.is_at(&directory) {
-            kustomizations.render(&directory).as_ref().clone()
+            kustomizations.render_with(&directory, &components)
         } else {
             generated(manifests, kustomizations, &directory)
         };
-        let transform = self.transform();
+        let mut transform = self.transform(manifests);
+        // What a component does to a kustomization that Flux itself generates is not followed.
+        if !components.is_empty() && !kustomizations.is_at(&directory) {
+            transform.patches = Patches::everything();
+        }
         for item in &mut items {
-            transform.apply(item);
+            transform.apply(manifests, item);
             item.transformed |= self.fills_in(manifests, item);
         }
         items
@@ -103,7 +107,7 @@ impl<'a> Kustomization<'a> {
             && file.is_some_and(|file| memchr::memmem::find(&file.bytes, b"${").is_some())
     }
 
-    fn transform(&self) -> Transform {
+    fn transform(&self, manifests: &ManifestSet) -> Transform {
         let Some(spec) = value::at(self.body, &["spec"]) else {
             return Transform::default();
         };
@@ -113,7 +117,7 @@ impl<'a> Kustomization<'a> {
             namespace: (!namespace.is_empty()).then_some(namespace),
             prefix: text("namePrefix"),
             suffix: text("nameSuffix"),
-            templates: changes_templates(spec) || !value::items(spec, &["components"]).is_empty(),
+            patches: Patches::of(manifests, "", spec),
         }
     }
 }

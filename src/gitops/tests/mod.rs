@@ -5,12 +5,13 @@ mod delivery;
 mod origin;
 mod real_data;
 mod rival;
+mod transforms;
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::fixture::manifests;
-use super::{DeliveryMap, Origin, Source};
+use super::{DeliveryMap, Origin, Repository, Source};
 use crate::config::Policy;
 use crate::rollout::fixture::snapshot;
 use crate::rollout::{Member, members};
@@ -65,7 +66,10 @@ fn check_in(paths: &[&str], files: &[(&str, &str)], objects: &[Value], expected:
     let paths: Vec<String> = paths.iter().map(|path| (*path).to_owned()).collect();
     let (map, _) = DeliveryMap::in_repository(
         &manifests,
-        &paths,
+        Repository {
+            paths: &paths,
+            remotes: &[],
+        },
         &snapshot,
         &policy,
         Timestamp::UNIX_EPOCH,

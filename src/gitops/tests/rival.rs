@@ -61,6 +61,22 @@ fn rival_restarter() {
             "DataPlaneControl asm-managed is Google's managed data plane: it evicts stale pods by itself",
         ],
     );
+    let managed = |value: &str| {
+        json!({
+            "apiVersion": "v1", "kind": "Namespace",
+            "metadata": {"name": "shop", "annotations": {"mesh.cloud.google.com/proxy": value}},
+        })
+    };
+    check(&[managed("{\"managed\":\"false\"}")], &[]);
+    check(&[managed("no JSON")], &[]);
+    for value in ["{\"managed\":\"true\"}", "{\"managed\":true}"] {
+        check(
+            &[managed(value)],
+            &[
+                "Namespace shop with mesh.cloud.google.com/proxy is Google's managed data plane: it evicts stale pods by itself",
+            ],
+        );
+    }
     let annotations = json!({"fortsa.scaffidi.net/restartedAt": "2026-11-20T09:00:00Z"});
     let template = json!({"metadata": {"annotations": annotations}, "spec": {}});
     check(

@@ -52,6 +52,7 @@ fn delivery(name: &str) -> Delivery {
             message: name.to_owned(),
         }],
         withheld: Vec::new(),
+        unsynced: Vec::new(),
     }
 }
 
