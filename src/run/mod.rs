@@ -4,6 +4,7 @@
 
 mod carry;
 mod narration;
+mod oracle;
 mod preview;
 mod record;
 mod selection;
@@ -51,18 +52,22 @@ fn plan(cli: &Cli, args: &PlanArgs) -> Result<u8, RunError> {
     if let Some(code) = preview::unchanged(cli, args)? {
         return Ok(code);
     }
-    let mut world = World::read(cli, &args.input, ReadFrom::WorkTree)?;
+    let input = oracle::input(args);
+    let mut world = World::read(cli, &input, ReadFrom::WorkTree)?;
     let changes = match args.assume_applied {
         true => Some(world.assume_applied(args)?),
         false => None,
     };
     let (deliveries, found) = world.deliveries();
-    let mut planned = Planned::new(&world, &deliveries, found, &args.input)?;
+    let mut planned = Planned::new(&world, &deliveries, found, &input)?;
     planned.assumed = changes
         .as_deref()
         .map(|changes| (changes, args.base.as_deref()));
     narration::diagnostics(cli, &planned.diagnostics);
     planned.print(&args.output, cli.color, None)?;
+    if args.verify_oracle {
+        oracle::verify(cli, &world, &planned.diagnostics)?;
+    }
     Ok(planned.exit_code(&args.output))
 }
 
