@@ -61,7 +61,8 @@ pub(super) fn preferred(
     model: Expectation,
 ) -> (Expectation, Option<Diagnostic>) {
     let Some(pod) = answer(inputs.snapshot, &member.reference, template) else {
-        return (model, None);
+        let other = of_another_template(inputs.snapshot, &member.reference);
+        return (model, other);
     };
     let Verified {
         expectation,
@@ -98,6 +99,17 @@ fn answer<'s>(
     }
 }
 
+/// Says that the dry run of a workload is of no use here; one that gave no pod is told of already.
+fn of_another_template(snapshot: &ClusterSnapshot, workload: &ObjectRef) -> Option<Diagnostic> {
+    let injection = snapshot.injection(workload)?;
+    matches!(injection.outcome, InjectionOutcome::Created(_)).then(|| {
+        let message = format!(
+            "the dry run of the next pod of {workload} was made from another template; the plan goes by the model"
+        );
+        Diagnostic::info(DiagnosticCode::OracleUnanswered, message)
+    })
+}
+
 fn has_sidecar(member: &Member<'_>) -> bool {
     let template = member.template();
     let mut pods = member.pods.iter();
@@ -109,3 +121,7 @@ fn disagrees(workload: &ObjectRef, words: &str) -> Diagnostic {
     Diagnostic::warning(DiagnosticCode::OracleDisagrees, message)
         .hint("the plan goes by the dry run; `meshroll plan --verify-oracle` compares all of them")
 }
+
+#[cfg(test)]
+#[path = "oracle_tests.rs"]
+mod tests;

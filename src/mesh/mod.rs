@@ -32,7 +32,7 @@ mod skew;
 mod stamp;
 mod template;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
 mod usage;
