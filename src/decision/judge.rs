@@ -70,11 +70,13 @@ pub(super) fn explanation(inputs: Inputs<'_>, member: &Member<'_>) -> Option<Exp
         .namespaces
         .get(namespace)
         .map(|metadata| &metadata.labels);
-    Some(
-        inputs
-            .mesh
-            .explain(namespace, labels, &next, &member.controller_labels()),
-    )
+    let controller_labels = member.controller_labels();
+    let mut explanation = inputs
+        .mesh
+        .explain(namespace, labels, &next, &controller_labels);
+    let model = explanation.expectation;
+    (explanation.expectation, _) = oracle::preferred(inputs, member, &next, model);
+    Some(explanation)
 }
 
 /// Why nothing can be told at all: a kind that is needed is not in the snapshot.

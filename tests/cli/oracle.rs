@@ -242,3 +242,58 @@ fn dry_runs_that_nobody_can_make_are_not_passed_over() {
     let refused = repository.meshroll(&both).fail(64);
     assert!(refused.contains("cannot be used with"), "{refused}");
 }
+
+#[test]
+fn an_explanation_is_by_the_dry_run_too() {
+    let repository = repository();
+    let _server = cluster(&repository, "1.27.9");
+    let arguments = [&["explain", "shop/deployment/cart", "--oracle"], &LIVE[..]].concat();
+    let text = repository.meshroll(&arguments).succeed();
+    assert!(
+        text.contains("expected: docker.io/istio/proxyv2:1.27.9 of revision default\n  dry run: docker.io/istio/proxyv2:1.27.9"),
+        "{text}"
+    );
+}
+
+#[test]
+fn a_template_that_git_changes_is_planned_by_the_model() {
+    let repository = repository();
+    let _server = cluster(&repository, "1.27.9");
+    let record = [
+        "snapshot",
+        "--oracle",
+        "--kubeconfig",
+        "kubeconfig",
+        "-o",
+        "live.json",
+    ];
+    repository.meshroll(&record).succeed();
+    let recorded = ["--snapshot", "live.json", "--now", "2026-11-20T09:00:00Z"];
+    let stamp = |plan: &Value| {
+        let workloads = plan["workloads"].as_array().expect("workloads");
+        let cart = workloads.iter().find(|it| it["name"] == "cart");
+        let stamp = &cart.expect("cart")["stamp"]["expected"];
+        stamp.as_str().expect("a stamp").to_owned()
+    };
+    assert!(stamp(&plan(&repository, &recorded)).starts_with("1.27.9/"));
+    let file = "shop/cart.yaml";
+    let text = repository.read(file).replace(":2.4.1", ":2.4.2");
+    repository.write(file, &text);
+    assert!(
+        stamp(&plan(&repository, &recorded)).starts_with("1.27.9/"),
+        "an image of the application's changes nothing of the sidecar"
+    );
+    let (before, after) = (
+        "        app: cart\n",
+        "        app: cart\n        tier: front\n",
+    );
+    assert!(text.contains(before), "{text}");
+    repository.write(file, &text.replace(before, after));
+    let plan = plan(&repository, &recorded);
+    assert!(stamp(&plan).starts_with("1.27.3/"));
+    let said = said(&plan);
+    assert!(
+        said.contains(&"oracle-unanswered: the dry run of the next pod of Deployment shop/cart was made from another template; the plan goes by the model".to_owned()),
+        "{said:#?}"
+    );
+}

@@ -57,19 +57,9 @@ pub(super) fn ask(
     let templated = |kind: &&Kind| matches!(kind.role, Role::Workload | Role::CronWorkload);
     for kind in KINDS.iter().filter(templated) {
         if oracle.concerns(kind) {
-            api.list(
-                kind,
-                groups.versions(kind.group),
-                &mut oracle,
-                pause,
-                &mut |_| {},
-            )
-            .map_err(failed(kind.resource()))?;
-            let done = oracle.answers.len();
-            progress(Progress {
-                what: "dry runs",
-                done,
-            });
+            let versions = groups.versions(kind.group);
+            api.list(kind, versions, &mut oracle, pause, progress)
+                .map_err(failed(kind.resource()))?;
         }
     }
     Ok(oracle.answers.into_values().collect())
@@ -132,11 +122,15 @@ impl Pages for Oracle<'_> {
         self.questions.clear();
     }
 
-    fn end_page(&mut self, pause: &mut Pause, _progress: &mut dyn FnMut(Progress)) {
+    fn end_page(&mut self, pause: &mut Pause, progress: &mut dyn FnMut(Progress)) {
         let mut questions = std::mem::take(&mut self.questions).into_iter().peekable();
         while questions.peek().is_some() {
             let batch = questions.by_ref().take(IN_FLIGHT).collect();
             self.settle(batch, pause);
+            progress(Progress {
+                what: "dry runs",
+                done: self.answers.len(),
+            });
         }
     }
 }

@@ -36,6 +36,8 @@ pub(crate) struct Asked {
 pub(crate) enum Answer {
     Json(String),
     Status(u16),
+    /// A status without the object that tells it, as load shedding and proxies answer.
+    Plain(u16, &'static str),
     /// A status with words of its own; whether its details name an object.
     Refusal(u16, &'static str, bool),
     /// A whole header, and a body that ends early.
@@ -267,6 +269,9 @@ fn respond(stream: &mut impl Write, answer: Answer) -> std::io::Result<()> {
         Answer::Status(status) => {
             let message = format!("said {status}");
             stream.write_all(refusal(status, &message, "").as_bytes())?;
+        }
+        Answer::Plain(status, text) => {
+            write!(stream, "{}{text}", head(status, Some(text.len())))?;
         }
         Answer::Refusal(status, message, names_object) => {
             let name = if names_object { "it" } else { "" };

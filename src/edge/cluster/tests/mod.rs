@@ -184,7 +184,8 @@ fn passing_failures_are_tried_again_after_a_pause() {
             "{waits:?}"
         );
     }
-    let wrongs: [fn() -> Answer; 3] = [
+    let wrongs: [fn() -> Answer; 4] = [
+        || Answer::Plain(429, "Too many requests, please try again later.\n"),
         || Answer::Silence,
         || Answer::Truncated(r#"{"kind":"PodList","items":[{"metadata":{"na"#.to_owned()),
         || Answer::Json(r#"{"kind":"PodList","items":[{"metadata":{"na"#.to_owned()),
