@@ -1,7 +1,7 @@
 //! The oracle: where a dry run of the same template was made, what it gave is expected, and not
 //! what the model computes.
 
-use super::Inputs;
+use super::{Inputs, Marks};
 use crate::diagnostic::{Diagnostic, DiagnosticCode};
 use crate::manifest::{ObjectRef, PodTemplate};
 use crate::mesh::{Agreement, Expectation, Mesh, Observation, Verified, observe_in};
@@ -72,16 +72,37 @@ pub(super) fn preferred(
         return (expectation, None);
     };
     let diagnostic = disagrees(&member.reference, &words);
-    let loses = matches!(model, Expectation::Sidecar(_))
-        && matches!(expectation, Expectation::None { .. })
-        && has_sidecar(member);
-    if loses {
+    let loses =
+        matches!(model, Expectation::Sidecar(_)) && matches!(expectation, Expectation::None { .. });
+    let expectation = match loses {
+        true => without_sidecar(inputs, member, model, expectation),
+        false => expectation,
+    };
+    (expectation, Some(diagnostic))
+}
+
+/// What is expected where the model has a sidecar and the dry run none.
+fn without_sidecar(
+    inputs: Inputs<'_>,
+    member: &Member<'_>,
+    model: Expectation,
+    none: Expectation,
+) -> Expectation {
+    let template = member.template();
+    let has_sidecar = |pod: &&Pod| matches!(observe_in(pod, template), Observation::Sidecar(_));
+    let with = member.pods.iter().copied().filter(has_sidecar).count();
+    let keys = &inputs.policy.annotations;
+    let stamp = member.live.and_then(|live| Marks::live(live, keys).stamp);
+    if stamp.is_some() && with < member.pods.len() {
+        // A restart of ours lost the sidecar: that alarm is the model's to give.
+        return model;
+    }
+    if with > 0 {
         // Nobody switched injection off, as far as the model can tell: this is harm, not intent.
         let message = "a restart would leave the pods without a sidecar: the dry run of the next pod came back without one";
-        let reason = Reason::new(ReasonCode::WouldLoseSidecar, message);
-        return (Expectation::Rejected(reason), Some(diagnostic));
+        return Expectation::Rejected(Reason::new(ReasonCode::WouldLoseSidecar, message));
     }
-    (expectation, Some(diagnostic))
+    none
 }
 
 /// The pod that a dry run of this very template gave.
@@ -108,12 +129,6 @@ fn of_another_template(snapshot: &ClusterSnapshot, workload: &ObjectRef) -> Opti
         );
         Diagnostic::info(DiagnosticCode::OracleUnanswered, message)
     })
-}
-
-fn has_sidecar(member: &Member<'_>) -> bool {
-    let template = member.template();
-    let mut pods = member.pods.iter();
-    pods.any(|pod| matches!(observe_in(pod, template), Observation::Sidecar(_)))
 }
 
 fn disagrees(workload: &ObjectRef, words: &str) -> Diagnostic {

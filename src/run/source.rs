@@ -9,7 +9,7 @@ use crate::cli::RepositoryArgs;
 use crate::config::{ClusterPolicy, Policy};
 use crate::diagnostic::Diagnostic;
 use crate::edge::files;
-use crate::edge::git::{GitError, GitRepository};
+use crate::edge::git::GitRepository;
 use crate::error::{ErrorKind, RunError};
 use crate::manifest::{self, ManifestSet, ObjectRef, Screen};
 
@@ -161,7 +161,7 @@ fn own_policy(
 }
 
 /// The configuration where only a snapshot is taken: the named file, else that of the directory,
-/// which need not be a repository.
+/// which need not be a repository, nor one that Git trusts.
 ///
 /// # Errors
 ///
@@ -170,11 +170,8 @@ pub(super) fn policy_of(directory: &Path, config: Option<&Path>) -> Result<Polic
     if let Some(path) = config {
         return named_policy(path);
     }
-    let repository = match GitRepository::open(directory) {
-        Err(GitError::NotARepository { .. }) => {
-            return own_policy(|name| Ok(files::read_if_present(directory, name)?));
-        }
-        repository => repository?,
+    let Ok(repository) = GitRepository::open(directory) else {
+        return own_policy(|name| Ok(files::read_if_present(directory, name)?));
     };
     let root = repository.work_tree();
     let head = match root {
