@@ -58,8 +58,9 @@ fn plan(cli: &Cli, args: &PlanArgs) -> Result<u8, RunError> {
         .as_deref()
         .map(|changes| (changes, args.base.as_deref()));
     narration::diagnostics(cli, &planned.diagnostics);
+    let code = planned.finish(cli, &args.output, None)?;
     preview::comment(args, Some(&planned))?;
-    planned.finish(cli, &args.output, None)
+    Ok(code)
 }
 
 fn explain(cli: &Cli, args: &ExplainArgs) -> Result<u8, RunError> {

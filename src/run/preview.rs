@@ -79,8 +79,8 @@ pub(super) fn unchanged(cli: &Cli, args: &PlanArgs) -> Result<Option<u8>, RunErr
         all: false,
         color: false,
     };
-    comment(args, None)?;
     narration::print(report, &args.output, cli.color)?;
+    comment(args, None)?;
     Ok(Some(DONE))
 }
 

@@ -1,7 +1,9 @@
 //! Publishing: real Git remotes on disk, and what happens there while meshroll is at work.
 
 mod faults; // lost races, kills, refusals
+mod http; // a remote over HTTP
 mod hub; // a stand-in GitHub
+mod preview; // the comment on a pull request that bumps Istio
 mod pull_request; // pull requests, statuses, comments
 
 use std::path::{Path, PathBuf};
