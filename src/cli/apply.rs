@@ -11,6 +11,14 @@ pub struct ApplyArgs {
     /// Where the restarts are written.
     #[arg(long, value_enum, env = "MESHROLL_TO")]
     pub to: Destination,
+    /// Add the restarts to the pull request that changes the mesh itself, for the mesh as it will be
+    /// after the merge: only where the engine's order is proven.
+    ///
+    /// With Flux, the Kustomization of a workload must depend on that of istiod, both of one source,
+    /// and the latter must wait. Everything else is held, and says why. `--to branch --push` adds one
+    /// commit to the branch of the pull request, which --base names.
+    #[arg(long, env = "MESHROLL_SAME_PR")]
+    pub same_pr: bool,
     /// Write even when suspiciously much of the mesh is stale, or more than 50 workloads at once go
     /// into one pull request.
     #[arg(long, env = "MESHROLL_ALLOW_LARGE")]

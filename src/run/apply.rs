@@ -1,9 +1,9 @@
 //! `apply`: the plan, then its writing: into the work tree, on a branch here, or on a remote's.
 
 use super::branch::WaveBranch;
-use super::planned::Planned;
+use super::planned::{Gate, Planned};
 use super::world::{ReadFrom, World};
-use super::{publish, record, write};
+use super::{publish, record, same_pr, write};
 use crate::cli::{ApplyArgs, Cli, Destination};
 use crate::error::{ErrorKind, RunError};
 use crate::report::Written;
@@ -20,6 +20,13 @@ const MOST_RESTARTS: usize = 50;
 /// When an input cannot be used, the plan is suspicious, or it cannot be written.
 pub(super) fn apply(cli: &Cli, args: &ApplyArgs) -> Result<u8, RunError> {
     match args.to {
+        Destination::Worktree if args.same_pr => same_pr::work_tree(cli, args),
+        Destination::Branch if args.same_pr && args.remote.push => publish::publish(cli, args),
+        _ if args.same_pr => Err(RunError::new(
+            ErrorKind::Usage,
+            "--same-pr writes into the pull request that is there already",
+        )
+        .hint("use --to worktree in its checkout, or --to branch --push with --base")),
         Destination::Worktree => work_tree(cli, args),
         Destination::Branch if !args.remote.push => local_branch(cli, args),
         Destination::Branch | Destination::PullRequest => publish::publish(cli, args),
@@ -39,7 +46,7 @@ fn work_tree(cli: &Cli, args: &ApplyArgs) -> Result<u8, RunError> {
     }
     let world = World::read(cli, &args.input, ReadFrom::WorkTree)?;
     let (deliveries, found) = world.deliveries();
-    let planned = Planned::new(&world, &deliveries, found, &args.input, None)?;
+    let planned = Planned::new(&world, &deliveries, found, &args.input, Gate::None)?;
     planned.check(cli, args)?;
     let written = match planned.edits.as_slice() {
         [] => Written::Nothing,
@@ -54,8 +61,8 @@ fn local_branch(cli: &Cli, args: &ApplyArgs) -> Result<u8, RunError> {
     let name = values::branch(&args.input.repository.cluster, wave::ALL);
     let tip = world.repository.local_branch(&name)?;
     let branch = WaveBranch::read(&world, name, None, tip)?;
-    let open = branch.open.as_ref();
-    let planned = Planned::new(&world, &deliveries, found, &args.input, open)?;
+    let gate = branch.gate();
+    let planned = Planned::new(&world, &deliveries, found, &args.input, gate)?;
     planned.check(cli, args)?;
     let action = branch.action(&planned);
     let written = branch.bring_about(action, &planned, &args.commit)?;

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use git2::Oid;
 
-use super::planned::Planned;
+use super::planned::{Gate, Planned};
 use super::world::World;
 use super::write::new_contents;
 use crate::cli::CommitArgs;
@@ -52,6 +52,11 @@ impl<'a> WaveBranch<'a> {
             existing,
             open,
         })
+    }
+
+    /// What it holds of the plan.
+    pub(super) fn gate(&self) -> Gate<'_> {
+        self.open.as_ref().map_or(Gate::None, Gate::Open)
     }
 
     /// What is to be done with it.

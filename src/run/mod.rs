@@ -11,6 +11,7 @@ mod preview;
 mod publish;
 mod pull_request;
 mod record;
+mod same_pr;
 mod selection;
 mod source;
 mod world;
@@ -22,7 +23,7 @@ use crate::edge::terminal;
 use crate::error::{self, ErrorKind, RunError};
 use crate::report;
 use crate::rollout;
-use planned::Planned;
+use planned::{Gate, Planned};
 use world::{ReadFrom, World};
 
 pub use narration::error as narrate_error;
@@ -49,11 +50,11 @@ fn plan(cli: &Cli, args: &PlanArgs) -> Result<u8, RunError> {
     }
     let mut world = World::read(cli, &args.input, ReadFrom::WorkTree)?;
     let changes = match args.assume_applied {
-        true => Some(world.assume_applied(args)?),
+        true => Some(world.assume_applied(&args.input.repository, args.base.as_deref())?),
         false => None,
     };
     let (deliveries, found) = world.deliveries();
-    let mut planned = Planned::new(&world, &deliveries, found, &args.input, None)?;
+    let mut planned = Planned::new(&world, &deliveries, found, &args.input, Gate::None)?;
     planned.assumed = changes
         .as_deref()
         .map(|changes| (changes, args.base.as_deref()));

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use super::narration;
 use super::selection::Selection;
 use super::world::World;
+use super::{narration, same_pr};
 use crate::cli::{Cli, InputArgs, OutputArgs};
 use crate::decision::{self, Decision};
 use crate::diagnostic::Diagnostic;
@@ -31,6 +31,17 @@ pub(super) struct Planned<'a> {
     pub(super) assumed: Option<(&'a [Change], Option<&'a str>)>,
 }
 
+/// What else decides which restarts are written.
+#[derive(Clone, Copy)]
+pub(super) enum Gate<'g> {
+    /// Nothing.
+    None,
+    /// An open branch keeps what it has.
+    Open(&'g OpenBranch),
+    /// Only what is delivered after these changes.
+    Order(&'g [Change]),
+}
+
 impl<'a> Planned<'a> {
     /// Plans. What an open branch asks for already stays in the plan's edits while it is held.
     ///
@@ -42,7 +53,7 @@ impl<'a> Planned<'a> {
         deliveries: &'a DeliveryMap<'a>,
         mut found: Vec<Diagnostic>,
         args: &'a InputArgs,
-        open: Option<&OpenBranch>,
+        gate: Gate<'_>,
     ) -> Result<Self, RunError> {
         let inputs = world.inputs(deliveries, args.retry);
         let selection = Selection::new(args)?;
@@ -55,8 +66,10 @@ impl<'a> Planned<'a> {
         found.append(&mut decided);
         let mut plan = wave::schedule(decisions, &world.policy);
         let keys = &world.policy.annotations;
-        if let Some(open) = open {
-            publish::keep_held(&mut plan, open, keys);
+        match gate {
+            Gate::None => {}
+            Gate::Open(open) => publish::keep_held(&mut plan, open, keys),
+            Gate::Order(changes) => same_pr::hold_unordered(&mut plan, deliveries, changes),
         }
         let (edits, mut edited) = edit::plan_edits(&mut plan, keys, world.now);
         found.append(&mut edited);

@@ -132,17 +132,18 @@ impl World {
     /// When the base cannot be read.
     pub(super) fn assume_applied(
         &mut self,
-        args: &PlanArgs,
+        args: &RepositoryArgs,
+        base: Option<&str>,
     ) -> Result<Vec<upgrade::Change>, RunError> {
         let wanted = Desired::read(&self.manifests, &self.paths);
-        let base = match &args.base {
+        let base = match base {
             Some(base) => {
                 let source = ManifestSource {
                     repository: &self.repository,
                     root: self.root.as_deref(),
                     base: Some(self.repository.commit(base)?),
                 };
-                Some(desired(source, &args.input.repository)?)
+                Some(desired(source, args)?)
             }
             None => None,
         };

@@ -9,6 +9,7 @@ use jiff::SignedDuration;
 use super::branch::WaveBranch;
 use super::planned::Planned;
 use super::pull_request::{self, Site};
+use super::same_pr;
 use super::world::{ReadFrom, World};
 use crate::cli::{ApplyArgs, Cli, Destination};
 use crate::edge::clock;
@@ -48,9 +49,12 @@ pub(super) fn publish(cli: &Cli, args: &ApplyArgs) -> Result<u8, RunError> {
             .map_err(RunError::from)
             .and_then(|tips| {
                 let at = match world.take() {
-                    Some(world) => world.at(&args.input, tips.base)?,
-                    None => World::read(cli, &args.input, ReadFrom::At(tips.base))?,
+                    Some(world) if !args.same_pr => world.at(&args.input, tips.base)?,
+                    _ => World::read(cli, &args.input, ReadFrom::At(tips.base))?,
                 };
+                if args.same_pr {
+                    return same_pr::push(cli, args, at, &base, tips.base);
+                }
                 let done = attempt(cli, args, &at, &name, &tips, site.as_ref());
                 world = Some(at);
                 done
@@ -124,8 +128,8 @@ fn attempt(
         (Err(error), Some(site)) => return Err(pull_request::explain(site, name, error)),
         (branch, _) => branch?,
     };
-    let open = branch.open.as_ref();
-    let planned = Planned::new(world, &deliveries, found, &args.input, open)?;
+    let gate = branch.gate();
+    let planned = Planned::new(world, &deliveries, found, &args.input, gate)?;
     planned.check(cli, args)?;
     let written = match site {
         Some(site) => pull_request::reconcile(site, &planned, &branch, args)?,

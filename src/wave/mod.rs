@@ -68,6 +68,14 @@ impl RestartPlan<'_> {
             .map(|(position, _)| position)
     }
 
+    /// Holds a restart, for this reason.
+    pub fn hold(&mut self, position: usize, reason: Reason) {
+        if let Some(workload) = self.workloads.get_mut(position) {
+            workload.decision.verdict = Verdict::Held;
+            workload.decision.reasons.insert(0, reason);
+        }
+    }
+
     /// Keeps a restart that the wave's branch has already.
     pub fn keep(&mut self, position: usize, restart: Restart) {
         if let Some(workload) = self.workloads.get_mut(position) {
