@@ -9,6 +9,7 @@ mod example; // the bundled example of the README
 mod help; // the whole of `--help`, as a snapshot
 mod oracle; // dry runs: recorded, preferred, and held against the model
 mod preview; // the plan for a mesh that is not there yet
+mod publish; // branches of remotes, and pull requests
 mod recordings; // recordings of a real cluster, where there are any
 mod scenarios; // every folder of fixtures/scenarios
 mod snapshot; // recordings of files and of a live cluster

@@ -1,8 +1,14 @@
 //! The command line: declarations only.
 
+mod apply;
+
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand, ValueEnum as _};
+
+pub use apply::{
+    ApplyArgs, CommitArgs, CommitWith, Destination, GithubArgs, PullRequestArgs, RemoteArgs,
+};
 
 pub use crate::edge::terminal::ColorChoice;
 pub use crate::report::Format;
@@ -109,40 +115,19 @@ pub struct PlanArgs {
         help_heading = "Live cluster"
     )]
     pub verify_oracle: bool,
-}
-
-/// `meshroll apply`.
-#[derive(Debug, Args)]
-pub struct ApplyArgs {
-    /// Where the restarts are written.
-    #[arg(long, value_enum, env = "MESHROLL_TO")]
-    pub to: Destination,
-    /// Write even when suspiciously much of the mesh is stale.
-    #[arg(long, env = "MESHROLL_ALLOW_LARGE")]
-    pub allow_large: bool,
-    /// Warn about a snapshot older than this.
+    /// Keep the plan as the one comment of meshroll's on this pull request; no comment where the
+    /// change does not touch the mesh.
     #[arg(
         long,
-        value_name = "DURATION",
-        default_value = "3h",
-        env = "MESHROLL_MAX_SNAPSHOT_AGE"
+        value_name = "NUMBER",
+        requires = "assume_applied",
+        env = "MESHROLL_COMMENT_ON",
+        help_heading = "Preview"
     )]
-    pub max_snapshot_age: jiff::SignedDuration,
-    /// What to look at.
+    pub comment_on: Option<u64>,
+    /// The forge.
     #[command(flatten)]
-    pub input: InputArgs,
-    /// What to print.
-    #[command(flatten)]
-    pub output: OutputArgs,
-}
-
-/// Where `apply` writes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Destination {
-    /// The files of the work tree.
-    Worktree,
-    /// One commit on the branch `meshroll/<cluster>/<wave>`, made in the object store.
-    Branch,
+    pub github: GithubArgs,
 }
 
 /// `meshroll explain`.
