@@ -4,7 +4,7 @@ use std::error::Error as StdError;
 use std::fmt;
 
 use crate::config::ConfigError;
-use crate::edge::cluster::{ClusterError, ConnectError};
+use crate::edge::cluster::{ClusterError, ConnectError, ListError};
 use crate::edge::files::FilesError;
 use crate::edge::forge::ForgeError;
 use crate::edge::git::GitError;
@@ -148,6 +148,13 @@ impl From<ClusterError> for RunError {
             ClusterError::Connect(_) => (
                 ErrorKind::Environment,
                 "look at the kubeconfig and its context",
+            ),
+            ClusterError::List {
+                source: ListError::Untrusted(_),
+                ..
+            } => (
+                ErrorKind::Environment,
+                "look at the server and certificate-authority-data of the kubeconfig; the certificate is never left unchecked",
             ),
             ClusterError::List { .. } => (
                 ErrorKind::Environment,

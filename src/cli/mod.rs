@@ -105,6 +105,16 @@ pub struct PlanArgs {
         help_heading = "Preview"
     )]
     pub base: Option<String>,
+    /// Hold what meshroll computes against what dry runs gave, and fail where the two differ.
+    ///
+    /// The dry runs are those of the recording, or are made now (`--oracle`).
+    #[arg(
+        long,
+        conflicts_with = "assume_applied",
+        env = "MESHROLL_VERIFY_ORACLE",
+        help_heading = "Live cluster"
+    )]
+    pub verify_oracle: bool,
     /// Keep the plan as the one comment of meshroll's on this pull request; no comment where the
     /// change does not touch the mesh.
     #[arg(
@@ -151,9 +161,13 @@ pub struct SnapshotArgs {
     /// Commit the recording, as `snapshot.json.zst`, to this branch, which holds nothing else.
     #[arg(long, value_name = "BRANCH", env = "MESHROLL_TO_BRANCH")]
     pub to_branch: Option<String>,
-    /// The Git repository of that branch.
+    /// The Git repository of that branch, and of the configuration.
     #[arg(long, value_name = "DIR", default_value = ".", env = "MESHROLL_REPO")]
     pub repo: PathBuf,
+    /// The configuration, whose annotation keys are recorded as well; `meshroll.yaml` or
+    /// `.github/meshroll.yaml` of the repository by default, where there is one.
+    #[arg(long, value_name = "FILE", env = "MESHROLL_CONFIG")]
+    pub config: Option<PathBuf>,
     /// Name of the cluster for the commit's message.
     #[arg(
         long,
@@ -168,7 +182,7 @@ pub struct SnapshotArgs {
 }
 
 /// Which live cluster to read, where there is no snapshot.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Live cluster")]
 pub struct ClusterArgs {
     /// The kubeconfig; `KUBECONFIG`, `~/.kube/config` or the pod's service account by default.
@@ -180,6 +194,12 @@ pub struct ClusterArgs {
     /// Let the kubeconfig run a program for credentials even under CI=true.
     #[arg(long, env = "MESHROLL_ALLOW_EXEC")]
     pub allow_exec: bool,
+    /// Ask the cluster, by a dry run of each workload's next pod, what injection gives it now.
+    ///
+    /// Nothing is created, but it takes the right to create pods (deploy/oracle.yaml). Plans go by
+    /// what the dry runs gave, and say where meshroll had computed something else.
+    #[arg(long, env = "MESHROLL_ORACLE")]
+    pub oracle: bool,
 }
 
 /// `meshroll carry`.
@@ -199,7 +219,7 @@ pub struct CarryArgs {
 }
 
 /// Which manifests a verb looks at.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Input")]
 pub struct RepositoryArgs {
     /// The Git repository of rendered manifests.
@@ -230,7 +250,7 @@ pub struct RepositoryArgs {
 }
 
 /// What every verb looks at.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Input")]
 pub struct InputArgs {
     /// The manifests.

@@ -6,6 +6,7 @@ mod apply;
 mod branch;
 mod carry;
 mod narration;
+mod oracle;
 mod planned;
 mod preview;
 mod publish;
@@ -48,19 +49,23 @@ fn plan(cli: &Cli, args: &PlanArgs) -> Result<u8, RunError> {
     if let Some(code) = preview::unchanged(cli, args)? {
         return Ok(code);
     }
-    let mut world = World::read(cli, &args.input, ReadFrom::WorkTree)?;
+    let input = oracle::input(args);
+    let mut world = World::read(cli, &input, ReadFrom::WorkTree)?;
     let changes = match args.assume_applied {
         true => Some(world.assume_applied(&args.input.repository, args.base.as_deref())?),
         false => None,
     };
     let (deliveries, found) = world.deliveries();
-    let mut planned = Planned::new(&world, &deliveries, found, &args.input, Gate::None)?;
+    let mut planned = Planned::new(&world, &deliveries, found, &input, Gate::None)?;
     planned.assumed = changes
         .as_deref()
         .map(|changes| (changes, args.base.as_deref()));
     narration::diagnostics(cli, &planned.diagnostics);
     let code = planned.finish(cli, &args.output, None)?;
     preview::comment(args, Some(&planned))?;
+    if args.verify_oracle {
+        oracle::verify(cli, &world, &planned.diagnostics)?;
+    }
     Ok(code)
 }
 
