@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 use jiff::Timestamp;
 
 use crate::edit::FileEdit;
+use crate::text::one_line;
 use crate::wave::RestartPlan;
 
 /// Key of the trailer that names what the restarts are for.
@@ -48,11 +49,11 @@ pub fn commit_message(
             .collect();
         let line = format!("- {}: {}", decision.reference, causes.join("; "));
         // Writing into a String cannot fail.
-        let _ = writeln!(message, "{}", one_line(&line));
+        let _ = writeln!(message, "{}", plain(&line));
     }
     message.push('\n');
     for target in &targets {
-        let _ = writeln!(message, "{TARGET_TRAILER}: {}", one_line(target));
+        let _ = writeln!(message, "{TARGET_TRAILER}: {}", plain(target));
     }
     let _ = writeln!(
         message,
@@ -117,17 +118,25 @@ fn targets(plan: &RestartPlan<'_>) -> BTreeSet<String> {
         .collect()
 }
 
-/// The text without control characters: names and values come from the cluster, and a line break in
-/// one would forge a trailer.
-pub(super) fn one_line(text: &str) -> String {
-    text.chars()
-        .map(|c| if c.is_control() { '\u{fffd}' } else { c })
-        .collect()
+/// The text in one line, in which nobody is mentioned and no issue is named: forges look for `@name`,
+/// `#1` and `fixes #1` in commit messages.
+fn plain(text: &str) -> String {
+    let mut safe = String::with_capacity(text.len());
+    let mut rest = one_line(text);
+    while let Some(sign) = rest.find(['@', '#']) {
+        let after = rest.split_off(sign + 1);
+        safe.push_str(&rest);
+        if after.starts_with(|c: char| c.is_alphanumeric()) {
+            safe.push('\u{2060}');
+        }
+        rest = after;
+    }
+    safe + &rest
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{is_ours, one_line};
+    use super::{is_ours, plain};
 
     #[test]
     fn a_commit_is_ours_by_its_trailer() {
@@ -140,10 +149,10 @@ mod tests {
     }
 
     #[test]
-    fn a_line_break_in_a_name_forges_no_trailer() {
+    fn nobody_is_mentioned_and_no_issue_is_closed() {
         assert_eq!(
-            one_line("a\nMeshroll-Target: x\u{1b}[31m"),
-            "a\u{fffd}Meshroll-Target: x\u{fffd}[31m"
+            plain("proxyv2@sha256:1 fixes #12\nx@ y"),
+            "proxyv2@\u{2060}sha256:1 fixes #\u{2060}12\u{fffd}x@ y"
         );
     }
 }

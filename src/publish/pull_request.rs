@@ -7,9 +7,10 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use super::branch::RestartEdit;
-use super::message::{one_line, subject};
+use super::message::subject;
 use crate::edit::FileEdit;
 use crate::reason::Verdict;
+use crate::text::one_line;
 use crate::wave::RestartPlan;
 
 /// Stands in every pull request of ours, in front of what it asks for.

@@ -7,13 +7,13 @@ use std::io;
 use serde::Serialize;
 use serde_json::ser::{Formatter, PrettyFormatter};
 
-use super::escape::is_treacherous;
 use super::{Assumption, BranchOperation, Report, Written, WrittenBranch};
 use crate::decision::{Decision, DriftCount};
 use crate::diagnostic::{Code as _, Diagnostic};
 use crate::gitops::{Blocker, Delivery};
 use crate::mesh::{Revision, Usage};
 use crate::reason::Reason;
+use crate::text::is_treacherous;
 use crate::upgrade::Change;
 use crate::wave::PlannedWorkload;
 

@@ -13,7 +13,7 @@ mod table;
 use jiff::Timestamp;
 use markdown::Surface;
 
-pub use escape::{for_terminal, for_workflow_command};
+pub use escape::for_terminal;
 pub use explain::{code as explain_code, workload as explain_workload};
 
 use crate::diagnostic::Diagnostic;

@@ -62,10 +62,10 @@ fn plan(cli: &Cli, args: &PlanArgs) -> Result<u8, RunError> {
         .map(|changes| (changes, args.base.as_deref()));
     narration::diagnostics(cli, &planned.diagnostics);
     let code = planned.finish(cli, &args.output, None)?;
+    preview::comment(args, Some(&planned))?;
     if args.verify_oracle {
         oracle::verify(cli, &world, &planned.diagnostics)?;
     }
-    preview::comment(args, Some(&planned))?;
     Ok(code)
 }
 

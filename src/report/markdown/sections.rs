@@ -144,15 +144,8 @@ pub(super) fn restarts(written: &[&Decision<'_>]) -> Section {
     }
     let row = |((namespace, change), decisions): ((&str, String), Vec<&Decision<'_>>)| {
         let pods: usize = decisions.iter().map(|decision| decision.pods.total).sum();
-        let mut names: Vec<String> = decisions
-            .iter()
-            .take(NAMES_IN_A_ROW)
-            .map(|decision| workload(decision))
-            .collect();
-        if decisions.len() > NAMES_IN_A_ROW {
-            names.push(format!("and {} more", decisions.len() - NAMES_IN_A_ROW));
-        }
-        let (namespace, names, change) = (as_code(namespace), names.join(", "), as_code(&change));
+        let names = listed(&decisions, |decision| workload(decision));
+        let (namespace, change) = (as_code(namespace), as_code(&change));
         format!("| {namespace} | {names} | {pods} | {change} |\n")
     };
     let rows = groups.into_iter().map(row).collect();
@@ -160,17 +153,30 @@ pub(super) fn restarts(written: &[&Decision<'_>]) -> Section {
     Section::new("What is restarted", lead, rows)
 }
 
-/// What a restart puts at risk.
+/// What a restart puts at risk, a line for each risk.
 pub(super) fn risks(written: &[&Decision<'_>]) -> Section {
-    let line = |decision: &Decision<'_>, risk: &Risk| {
-        let workload = as_code(&decision.reference.to_string());
+    let mut groups: BTreeMap<&Risk, Vec<&Decision<'_>>> = BTreeMap::new();
+    for decision in written {
+        for risk in &decision.risks {
+            groups.entry(risk).or_default().push(decision);
+        }
+    }
+    let row = |(risk, decisions): (&Risk, Vec<&Decision<'_>>)| {
+        let name = |decision: &&Decision<'_>| as_code(&decision.reference.to_string());
+        let names = listed(&decisions, name);
         let (code, message) = (as_code(risk.code.code()), for_markdown(&risk.message));
-        format!("- {workload} {code}: {message}\n")
+        format!("- {code}: {message}: {names}\n")
     };
-    let rows = written
-        .iter()
-        .flat_map(|decision| decision.risks.iter().map(|risk| line(decision, risk)));
-    Section::new("Risks", "", rows.collect())
+    Section::new("Risks", "", groups.into_iter().map(row).collect())
+}
+
+/// Some of the names, and how many there are besides.
+fn listed(decisions: &[&Decision<'_>], name: impl Fn(&&Decision<'_>) -> String) -> String {
+    let mut names: Vec<String> = decisions.iter().take(NAMES_IN_A_ROW).map(name).collect();
+    if decisions.len() > NAMES_IN_A_ROW {
+        names.push(format!("and {} more", decisions.len() - NAMES_IN_A_ROW));
+    }
+    names.join(", ")
 }
 
 /// What keeps the commit from reaching the cluster.
