@@ -143,9 +143,10 @@ impl Oracle<'_> {
     }
 
     fn question(&self, whole: &WholeWorkload) -> Option<Question> {
+        if self.answers.contains_key(&whole.reference) {
+            return None;
+        }
         let run = self.runs.get(&whole.reference)?;
-        let is_open = !self.answers.contains_key(&whole.reference);
-        is_open.then_some(())?;
         Some(Question {
             workload: run.workload.clone(),
             template: whole.template.clone(),
@@ -160,17 +161,10 @@ impl Oracle<'_> {
         while !open.is_empty() {
             tries += 1;
             let may_wait = tries < TRIES && self.patience > 0;
-            let (known, asked): (Vec<Question>, Vec<Question>) = open
-                .into_iter()
-                .partition(|it| self.denied.contains_key(&it.workload.namespace));
-            for question in known {
-                if let Some(outcome) = self.denied.get(&question.workload.namespace).cloned() {
-                    self.put_down(question, outcome);
-                }
-            }
+            let allowed = self.without_denied(open);
             let mut again = Vec::new();
             let mut wait = Duration::ZERO;
-            for (question, reply) in self.replies(asked) {
+            for (question, reply) in self.replies(allowed) {
                 match reply {
                     Reply::Passing(_, asked) if may_wait => {
                         wait = wait.max(asked);
@@ -186,12 +180,24 @@ impl Oracle<'_> {
                     }
                 }
             }
-            open = again;
-            if !open.is_empty() {
+            if !again.is_empty() {
                 self.patience -= 1;
                 pause.after(tries, wait);
             }
+            open = again;
         }
+    }
+
+    /// The questions that may be asked; the others have their outcome already.
+    fn without_denied(&mut self, questions: Vec<Question>) -> Vec<Question> {
+        let mut allowed = Vec::new();
+        for question in questions {
+            match self.denied.get(&question.workload.namespace).cloned() {
+                Some(outcome) => self.put_down(question, outcome),
+                None => allowed.push(question),
+            }
+        }
+        allowed
     }
 
     fn put_down(&mut self, question: Question, outcome: InjectionOutcome) {
