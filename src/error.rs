@@ -178,8 +178,8 @@ impl From<FilesError> for RunError {
 impl From<ForgeError> for RunError {
     fn from(error: ForgeError) -> Self {
         let hint = match &error {
-            ForgeError::NoToken => Some(
-                "set MESHROLL_GITHUB_TOKEN or GITHUB_TOKEN; in a workflow: `env: {GITHUB_TOKEN: ${{ github.token }}}`".to_owned(),
+            ForgeError::NoToken { .. } => Some(
+                "set MESHROLL_GITHUB_TOKEN (GITHUB_TOKEN will do for github.com, and with --github-api-url); in a workflow: `env: {GITHUB_TOKEN: ${{ github.token }}}`".to_owned(),
             ),
             ForgeError::NoRepository { .. } => {
                 Some("name it with --github-repository OWNER/NAME".to_owned())
@@ -242,36 +242,7 @@ impl From<GitError> for RunError {
                 ErrorKind::Environment,
                 Some("something else wrote it at the same moment: run again"),
             ),
-            GitError::NoExecutable { .. } => (
-                ErrorKind::Environment,
-                Some("install git: meshroll fetches, pushes and signs with it"),
-            ),
-            GitError::Transport { .. } => (
-                ErrorKind::Environment,
-                Some(
-                    "`git fetch` and `git push` must work here: look at the remote's URL, the network and the credentials; nothing was pushed",
-                ),
-            ),
-            GitError::Refused { .. } => (
-                ErrorKind::Environment,
-                Some(
-                    "let meshroll/** be written by the credentials in use (`contents: write` in a workflow) and by the rules of the repository; nothing was pushed",
-                ),
-            ),
-            GitError::NoSuchBranch { .. } => (
-                ErrorKind::Input,
-                Some("name the branch that the restarts go to with --base"),
-            ),
-            GitError::BadName { .. } => (ErrorKind::Usage, None),
-            GitError::Unsigned { .. } => (
-                ErrorKind::Environment,
-                Some(
-                    "look at gpg.format and user.signingKey of git's configuration, or leave --sign out",
-                ),
-            ),
-            GitError::Unsupported { .. } | GitError::Failed { .. } | GitError::Protected { .. } => {
-                (ErrorKind::Environment, None)
-            }
+            error => remote_hint(error),
         };
         let way_back = match &error {
             GitError::ForeignBranch { branch, ours, .. } => {
@@ -284,5 +255,43 @@ impl From<GitError> for RunError {
             Some(hint) => error.hint(hint),
             None => error,
         }
+    }
+}
+
+/// Whose fault it is that Git did not fetch, push, sign or commit, and what to do.
+fn remote_hint(error: &GitError) -> (ErrorKind, Option<&'static str>) {
+    match error {
+        GitError::NoExecutable { .. } => (
+            ErrorKind::Environment,
+            Some("install git: meshroll fetches, pushes and signs with it"),
+        ),
+        GitError::Transport { .. } => (
+            ErrorKind::Environment,
+            Some(
+                "`git fetch` and `git push` must work here: look at the remote's URL, the network and the credentials; nothing was pushed",
+            ),
+        ),
+        GitError::Refused { .. } => (
+            ErrorKind::Environment,
+            Some(
+                "let meshroll/** be written by the credentials in use (`contents: write` in a workflow) and by the rules of the repository; nothing was pushed",
+            ),
+        ),
+        GitError::NoSuchBranch { .. } => (
+            ErrorKind::Input,
+            Some("name the branch that the restarts go to with --base"),
+        ),
+        GitError::BadName { .. } => (ErrorKind::Usage, None),
+        GitError::Password { .. } => (
+            ErrorKind::Usage,
+            Some("name a remote of the repository, or leave the password to a credential helper"),
+        ),
+        GitError::Unsigned { .. } => (
+            ErrorKind::Environment,
+            Some(
+                "look at gpg.format and user.signingKey of git's configuration, or leave --sign out",
+            ),
+        ),
+        _ => (ErrorKind::Environment, None),
     }
 }

@@ -72,7 +72,8 @@ pub struct Decision<'a> {
     pub delivery: Option<Delivery>,
     /// What a restart puts at risk.
     pub risks: Vec<Risk>,
-    /// The restart to write; present exactly when the verdict is `restart` or a gate holds one.
+    /// The restart to write; present exactly when the verdict is `restart`, a gate holds one, or an
+    /// open branch keeps one.
     pub restart: Option<Restart>,
     /// Whether it is in the mesh or should be.
     pub in_mesh: bool,

@@ -7,7 +7,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::carrier::{Carrier, EngineObject};
+use serde_json::Value;
+
+use super::carrier::{self, Carrier, EngineObject};
 use super::flux::{self, Kustomization};
 use super::{DeliveryMap, flux::HELM_GROUP};
 use crate::diagnostic::Location;
@@ -75,6 +77,26 @@ impl DeliveryMap<'_> {
         }
     }
 
+    /// Whether the commit at hand wants the order of a live Kustomization otherwise: what is live is
+    /// no proof then.
+    fn changes_order(&self, live: &Kustomization<'_>) -> bool {
+        let mut written = carrier::in_git(self.manifests, flux::GROUP, "Kustomization");
+        written.any(|(_, object, body)| {
+            let reference = &object.reference;
+            let is_it = reference.name == live.name
+                && (reference.namespace.is_empty() || reference.namespace == live.namespace);
+            let differs = |path: &[&str]| value::at(body, path) != value::at(live.body, path);
+            is_it
+                && [
+                    ["spec", "dependsOn"],
+                    ["spec", "wait"],
+                    ["spec", "sourceRef"],
+                ]
+                .iter()
+                .any(|path| differs(path))
+        })
+    }
+
     /// Whether one Kustomization is applied only after the other is ready at the same revision.
     fn follows(
         &self,
@@ -90,6 +112,14 @@ impl DeliveryMap<'_> {
                 "{first} does not wait for what it applies (`spec.wait`)"
             ));
         }
+        for one in [leader, follower] {
+            if self.changes_order(one) {
+                return Err(format!(
+                    "the manifests want the order of {} otherwise than it is live",
+                    one.display()
+                ));
+            }
+        }
         let source = flux::source_reference(leader);
         let by_name: BTreeMap<(&str, &str), &Kustomization<'_>> = self
             .carriers
@@ -100,13 +130,21 @@ impl DeliveryMap<'_> {
         let (mut seen, mut next) = (BTreeSet::new(), vec![follower]);
         while let Some(one) = next.pop() {
             // A hop over another source compares no revisions.
-            if flux::source_reference(one) != source || !seen.insert((one.namespace, one.name)) {
+            if flux::source_reference(one) != source
+                || self.changes_order(one)
+                || !seen.insert((one.namespace, one.name))
+            {
                 continue;
             }
             if (one.namespace, one.name) == (leader.namespace, leader.name) {
                 return Ok(());
             }
-            for dependency in value::items(one.body, &["spec", "dependsOn"]) {
+            // An expression of its own may call a dependency ready at any revision.
+            let plain = |dependency: &&Value| value::at(dependency, &["readyExpr"]).is_none();
+            for dependency in value::items(one.body, &["spec", "dependsOn"])
+                .iter()
+                .filter(plain)
+            {
                 let name = value::text(dependency, &["name"]).unwrap_or_default();
                 let namespace = value::text(dependency, &["namespace"]).unwrap_or(one.namespace);
                 next.extend(by_name.get(&(namespace, name)).copied());

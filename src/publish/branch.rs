@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use crate::config::AnnotationKeys;
 use crate::decision::{Decision, Marks, Restart, is_argo_rollout};
 use crate::manifest::{ManifestSet, ObjectRef};
+use crate::mesh::Stamp;
 use crate::reason::Verdict;
 use crate::rollout::Effect;
 use crate::wave::RestartPlan;
@@ -91,16 +92,20 @@ pub fn planned_edits(plan: &RestartPlan<'_>) -> BTreeSet<RestartEdit> {
     plan.written().filter_map(edit).collect()
 }
 
-/// Keeps in the plan what a branch of ours asks for already and a hold would leave out.
+/// Keeps in the plan what a branch of ours asks for already and the plan would leave out.
 ///
-/// A hold never takes an edit out of an open branch, and neither does a snapshot that cannot tell:
-/// an edit leaves only when its workload is not stale any more, is excluded, or has another target.
+/// A hold never takes an edit out of an open branch, and neither does a snapshot that cannot tell: an
+/// edit leaves only when its workload is not stale any more, is excluded, or has another target. What
+/// stays is marked as kept, be it restarted by this plan as well or not.
 pub fn keep_held(plan: &mut RestartPlan<'_>, open: &OpenBranch, keys: &AnnotationKeys) {
+    let edits = open.restarts(keys);
     let kept: Vec<(usize, Restart)> = plan
         .workloads
         .iter()
         .enumerate()
-        .filter_map(|(position, workload)| Some((position, kept(&workload.decision, open, keys)?)))
+        .filter_map(|(position, workload)| {
+            Some((position, kept(&workload.decision, &edits, keys)?))
+        })
         .collect();
     for (position, restart) in kept {
         plan.keep(position, restart);
@@ -108,26 +113,31 @@ pub fn keep_held(plan: &mut RestartPlan<'_>, open: &OpenBranch, keys: &Annotatio
 }
 
 /// The restart of the branch that is kept for a workload, if one is.
-fn kept(decision: &Decision<'_>, open: &OpenBranch, keys: &AnnotationKeys) -> Option<Restart> {
+fn kept(
+    decision: &Decision<'_>,
+    edits: &BTreeSet<RestartEdit>,
+    keys: &AnnotationKeys,
+) -> Option<Restart> {
     let (file, object) = decision.manifest?;
-    let files = &open.after.files;
-    let branch = files.iter().find(|one| one.path == file.path)?;
-    let mut twins = branch
-        .objects
+    let mut same = edits
         .iter()
-        .filter(|one| one.reference == object.reference);
-    let (Some(written), None) = (twins.next(), twins.next()) else {
+        .filter(|edit| edit.reference == object.reference);
+    let in_place = same.clone().find(|edit| edit.path == file.path);
+    // Base may have moved the manifest since.
+    let ((Some(edit), ..) | (None, Some(edit), None)) = (in_place, same.next(), same.next()) else {
         return None;
     };
-    let (asked, base) = (Marks::in_git(written, keys), Marks::in_git(object, keys));
-    let stamp = asked.stamp.filter(|_| asked.text != base.text)?;
+    if Marks::in_git(object, keys).text.as_ref() == Some(&edit.stamp) {
+        return None;
+    }
+    let stamp: Stamp = edit.stamp.parse().ok()?;
     let is_kept = match decision.verdict {
-        Verdict::Held => decision
-            .restart
-            .as_ref()
-            .is_some_and(|restart| restart.stamp.same_target(&stamp)),
+        Verdict::UpToDate | Verdict::Pending | Verdict::Excluded | Verdict::Tolerated => false,
         Verdict::Unknown => true,
-        _ => false,
+        _ => {
+            let expected = decision.stamps.expected.as_ref();
+            expected.is_some_and(|expected| expected.same_target(&stamp))
+        }
     };
     let reference = &object.reference;
     let effect = match is_argo_rollout(&reference.group, &reference.kind) {

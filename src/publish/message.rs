@@ -11,17 +11,18 @@ use crate::wave::RestartPlan;
 
 /// Key of the trailer that names what the restarts are for.
 pub const TARGET_TRAILER: &str = "Meshroll-Target";
-/// Key of the trailer that names the commit's own tree.
-pub const TREE_TRAILER: &str = "Meshroll-Tree";
+/// Key of the trailer that names what the commit changes, by a digest.
+pub const PATCH_TRAILER: &str = "Meshroll-Patch";
 /// Key of the trailer that names the snapshot's cluster and capture time.
 pub const SNAPSHOT_TRAILER: &str = "Meshroll-Snapshot";
 
-/// Whether a commit is one that meshroll wrote, by its message and the id of its tree.
+/// Whether a commit is one that meshroll wrote, by its message and the digest of what it changes.
 ///
-/// The message names the tree: a commit that somebody amended is not ours any more.
+/// The message names the digest: a commit that somebody amended is not ours any more, one that was put
+/// on another base is.
 #[must_use]
-pub fn is_ours(message: &str, tree: &str) -> bool {
-    let named = format!("{TREE_TRAILER}: {tree}");
+pub fn is_ours(message: &str, patch: &str) -> bool {
+    let named = format!("{PATCH_TRAILER}: {patch}");
     has_trailer(message, TARGET_TRAILER) && message.lines().any(|line| line == named)
 }
 
@@ -35,7 +36,7 @@ pub fn commit_message(
     edits: &[FileEdit],
     cluster: &str,
     captured_at: Timestamp,
-    tree: &str,
+    patch: &str,
 ) -> String {
     let targets = targets(plan);
     let mut message = format!("{}\n\n", subject(plan, edits));
@@ -57,7 +58,7 @@ pub fn commit_message(
     }
     let _ = writeln!(
         message,
-        "{SNAPSHOT_TRAILER}: {} {captured_at}\n{TREE_TRAILER}: {tree}",
+        "{SNAPSHOT_TRAILER}: {} {captured_at}\n{PATCH_TRAILER}: {patch}",
         one_line(cluster)
     );
     message
@@ -140,12 +141,11 @@ mod tests {
 
     #[test]
     fn a_commit_is_ours_by_its_trailer() {
-        let ours =
-            "meshroll: restart 1 workload\n\nMeshroll-Target: 1.27.3/default\nMeshroll-Tree: abc\n";
+        let ours = "meshroll: restart 1 workload\n\nMeshroll-Target: 1.27.3/default\nMeshroll-Patch: abc\n";
         assert!(is_ours(ours, "abc"));
         assert!(!is_ours(ours, "abd"), "somebody amended it");
         assert!(!is_ours("fix: mention Meshroll-Target: in passing", "abc"));
-        assert!(!is_ours("Meshroll-Targets: no\nMeshroll-Tree: abc", "abc"));
+        assert!(!is_ours("Meshroll-Targets: no\nMeshroll-Patch: abc", "abc"));
     }
 
     #[test]

@@ -4,7 +4,8 @@
 //! stays closed until something else is to be restarted (`design.md` §8, `spec/gitops.md` §4).
 
 use std::collections::BTreeSet;
-use std::fmt::Write as _;
+
+use sha2::{Digest as _, Sha256};
 
 use super::branch::RestartEdit;
 use super::message::subject;
@@ -13,6 +14,8 @@ use crate::reason::Verdict;
 use crate::text::one_line;
 use crate::wave::RestartPlan;
 
+/// Stands above what meshroll writes: what is above it is a person's and stays.
+const BEGIN: &str = "<!-- meshroll -->";
 /// Stands in every pull request of ours, in front of what it asks for.
 const MARKER: &str = "<!-- meshroll: targets=";
 /// Stands in a pull request that meshroll closed itself, so that the target may come back.
@@ -21,8 +24,13 @@ const CLOSED_MARKER: &str = "<!-- meshroll: closed, nothing is left to restart -
 const PREVIEW_MARKER: &str = "<!-- meshroll: preview";
 /// Stands in the comment that says why meshroll leaves a branch alone.
 pub const FOREIGN_MARKER: &str = "<!-- meshroll: a commit that is not ours -->";
-/// More targets than this are not remembered one by one.
-const MOST_TARGETS: usize = 200;
+/// More targets than this are remembered as a whole: GitHub takes 65,536 characters, of which the
+/// report has 60,000.
+const MOST_TARGETS: usize = 400;
+/// What a title of ours begins with.
+const TITLE: &str = "meshroll: ";
+/// Bytes of a person's own text that stay above ours.
+const MOST_OF_THEIRS: usize = 1_000;
 /// GitHub refuses longer titles.
 const LONGEST_TITLE: usize = 250;
 /// GitHub refuses longer descriptions of a commit status.
@@ -70,8 +78,8 @@ pub enum PullRequestAction<'a> {
     Nothing,
     /// A new one is opened.
     Open,
-    /// This one gets the new title and text.
-    Update(&'a PullRequest),
+    /// This one gets this title and text.
+    Update(&'a PullRequest, PullRequestContent),
     /// This one says it already.
     Keep(&'a PullRequest),
     /// Nothing is left to restart: this one is closed.
@@ -90,7 +98,7 @@ pub struct Status {
 }
 
 /// What is to be done about the pull request of a branch, given those that were ever opened for it,
-/// the newest first. None of a plan that restarts nothing.
+/// the newest first; nothing is planned where nothing is to be restarted.
 #[must_use]
 pub fn pull_request_action<'a>(
     planned: &BTreeSet<RestartEdit>,
@@ -102,10 +110,14 @@ pub fn pull_request_action<'a>(
         .find(|one| one.state == PullRequestState::Open);
     match open {
         Some(open) if planned.is_empty() => PullRequestAction::Close(open),
-        Some(open) if open.title == content.title && is_same(&open.body, &content.body) => {
-            PullRequestAction::Keep(open)
+        Some(open) => {
+            let wanted = content.over(open);
+            if open.title == wanted.title && is_same(&open.body, &wanted.body) {
+                PullRequestAction::Keep(open)
+            } else {
+                PullRequestAction::Update(open, wanted)
+            }
         }
-        Some(open) => PullRequestAction::Update(open),
         None if planned.is_empty() => PullRequestAction::Nothing,
         None => match existing.first() {
             Some(last) if declines(last, planned) => PullRequestAction::Declined(last),
@@ -114,30 +126,71 @@ pub fn pull_request_action<'a>(
     }
 }
 
+impl PullRequestContent {
+    /// The same for a pull request that is there already: a title that a person gave it stays, and so
+    /// does what stands above our own part.
+    fn over(&self, open: &PullRequest) -> Self {
+        let theirs = match open.body.split_once(BEGIN) {
+            Some((above, _)) => above.trim_end(),
+            None => open.body.trim_end(),
+        };
+        let title = match open.title.starts_with(TITLE) {
+            true => self.title.clone(),
+            false => open.title.clone(),
+        };
+        // A person's text that leaves no room for ours gives way.
+        let body = match theirs {
+            "" => self.body.clone(),
+            text if text.len() > MOST_OF_THEIRS => self.body.clone(),
+            text => format!("{text}\n\n{}", self.body),
+        };
+        Self { title, body }
+    }
+}
+
 /// Whether a pull request that was closed asked for all of this already.
 fn declines(last: &PullRequest, planned: &BTreeSet<RestartEdit>) -> bool {
     let asked = last
         .body
         .lines()
-        .find_map(|line| line.strip_prefix(MARKER)?.strip_suffix(" -->"));
+        .find_map(|line| line.trim_end().strip_prefix(MARKER)?.strip_suffix(" -->"));
     let Some(asked) = asked.filter(|_| last.state == PullRequestState::Closed) else {
         return false;
     };
     let asked: BTreeSet<&str> = asked.split(' ').collect();
     let targets = targets(planned);
-    targets.iter().all(|target| asked.contains(target.as_str()))
+    asked.contains(whole(&targets).as_str())
+        || targets.iter().all(|target| asked.contains(target.as_str()))
 }
 
-/// The distinct stamps of some restarts, without which attempt it is.
+/// The distinct sidecars that some restarts are for: scheme and hash of each stamp, and its attempt.
 fn targets(planned: &BTreeSet<RestartEdit>) -> BTreeSet<String> {
-    planned.iter().map(|edit| one_word(&edit.stamp)).collect()
+    let target = |edit: &RestartEdit| one_word(edit.stamp.rsplit('/').next().unwrap_or_default());
+    planned.iter().map(target).collect()
 }
 
-/// The text as a word that ends no comment: what is neither alphanumeric nor one of `._~/` is `_`.
+/// All of the targets as one word.
+fn whole(targets: &BTreeSet<String>) -> String {
+    let mut digest = Sha256::new();
+    for target in targets {
+        digest.update(target);
+        digest.update(" ");
+    }
+    let digits = digest.finalize();
+    let digits: String = digits
+        .iter()
+        .take(8)
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
+    format!("all.{digits}")
+}
+
+/// The text as a word that ends no comment: what is neither alphanumeric nor one of `._~` is `_`.
 fn one_word(text: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "._~/".contains(c);
+    let plain = |c: char| c.is_ascii_alphanumeric() || "._~".contains(c);
     text.chars()
         .map(|c| if plain(c) { c } else { '_' })
+        .take(40)
         .collect()
 }
 
@@ -155,16 +208,12 @@ pub fn pull_request_content(
     cluster: &str,
     report: &str,
 ) -> PullRequestContent {
-    let planned = super::planned_edits(plan);
-    let mut body = format!("{}\n\n{MARKER}", report.trim_end());
-    let targets = targets(&planned);
-    let remembered = targets.iter().take(MOST_TARGETS).cloned();
-    let list: Vec<String> = match targets.len() {
-        count if count > MOST_TARGETS => vec!["many".to_owned()],
-        _ => remembered.collect(),
+    let targets = targets(&super::planned_edits(plan));
+    let list = match targets.len() {
+        count if count > MOST_TARGETS => whole(&targets),
+        _ => Vec::from_iter(targets).join(" "),
     };
-    // Writing into a String cannot fail.
-    let _ = writeln!(body, "{} -->", list.join(" "));
+    let body = format!("{BEGIN}\n{}\n\n{MARKER}{list} -->\n", report.trim_end());
     let title = match cluster {
         "default" => subject(plan, edits),
         cluster => one_line(&format!("{} in {cluster}", subject(plan, edits))),
@@ -181,6 +230,15 @@ pub fn closing_body(body: &str) -> String {
     let kept = body.lines().filter(|line| !line.starts_with(MARKER));
     let kept: Vec<&str> = kept.collect();
     format!("{}\n\n{CLOSED_MARKER}\n", kept.join("\n").trim_end())
+}
+
+/// The commit status where there is no plan to speak of: why, and pending unless it is a person's.
+#[must_use]
+pub fn status_without_plan(is_open: bool, why: &str) -> Status {
+    Status {
+        is_open,
+        description: one_line(why).chars().take(LONGEST_DESCRIPTION).collect(),
+    }
 }
 
 /// The comment that says why meshroll leaves the branch alone, and how to hand it back.

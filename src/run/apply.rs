@@ -4,7 +4,7 @@ use super::branch::WaveBranch;
 use super::planned::{Gate, Planned};
 use super::world::{ReadFrom, World};
 use super::{publish, record, same_pr, write};
-use crate::cli::{ApplyArgs, Cli, Destination};
+use crate::cli::{ApplyArgs, Cli, CommitWith, Destination};
 use crate::error::{ErrorKind, RunError};
 use crate::report::Written;
 use crate::wave;
@@ -19,6 +19,7 @@ const MOST_RESTARTS: usize = 50;
 ///
 /// When an input cannot be used, the plan is suspicious, or it cannot be written.
 pub(super) fn apply(cli: &Cli, args: &ApplyArgs) -> Result<u8, RunError> {
+    refuse_ignored(args)?;
     match args.to {
         Destination::Worktree if args.same_pr => same_pr::work_tree(cli, args),
         Destination::Branch if args.same_pr && args.remote.push => publish::publish(cli, args),
@@ -31,6 +32,28 @@ pub(super) fn apply(cli: &Cli, args: &ApplyArgs) -> Result<u8, RunError> {
         Destination::Branch if !args.remote.push => local_branch(cli, args),
         Destination::Branch | Destination::PullRequest => publish::publish(cli, args),
     }
+}
+
+/// Refuses what would be asked for in vain.
+fn refuse_ignored(args: &ApplyArgs) -> Result<(), RunError> {
+    let commit = &args.commit;
+    if commit.commit_with != CommitWith::GithubApi {
+        return Ok(());
+    }
+    let (message, hint) = if args.to != Destination::PullRequest {
+        (
+            "--commit-with github-api makes the commit of a pull request",
+            "use --to pull-request, or leave it out",
+        )
+    } else if commit.author.is_some() || commit.committer.is_some() || commit.sign == Some(true) {
+        (
+            "GitHub signs its commits for the owner of the token",
+            "leave --author, --committer and --sign out, or use --commit-with git",
+        )
+    } else {
+        return Ok(());
+    };
+    Err(RunError::new(ErrorKind::Usage, message).hint(hint))
 }
 
 fn work_tree(cli: &Cli, args: &ApplyArgs) -> Result<u8, RunError> {

@@ -8,7 +8,7 @@ use super::planned::{Gate, Planned};
 use super::world::World;
 use super::write::new_contents;
 use crate::cli::CommitArgs;
-use crate::edge::git::{Authorship, GitError, NewCommit, OwnBranch, Push};
+use crate::edge::git::{Authorship, GitError, NewCommit, OwnBranch, Push, redacted};
 use crate::error::{ErrorKind, RunError};
 use crate::manifest::{self, ManifestSet, RawFile, Screen};
 use crate::publish::{self, BranchAction, OpenBranch};
@@ -39,8 +39,7 @@ impl<'a> WaveBranch<'a> {
         tip: Option<Oid>,
     ) -> Result<Self, RunError> {
         let base = base(world)?;
-        let is_ours = |message: &str, tree: Oid| publish::is_ours(message, &tree.to_string());
-        let own = |tip| world.repository.own_tip(&name, tip, base, is_ours);
+        let own = |tip| world.repository.own_tip(&name, tip, base, publish::is_ours);
         let existing = tip.map(own).transpose()?;
         let open = existing
             .as_ref()
@@ -86,7 +85,7 @@ impl<'a> WaveBranch<'a> {
                 (None, BranchOperation::Deleted)
             }
             (BranchAction::Write, tip) => {
-                let (commit, _) = commit(planned, args)?;
+                let commit = commit(planned, args)?;
                 if tip != Some(commit) {
                     self.advance(planned.world, commit, tip)?;
                 }
@@ -105,7 +104,7 @@ impl<'a> WaveBranch<'a> {
     pub(super) fn written(&self, commit: Option<Oid>, operation: BranchOperation) -> WrittenBranch {
         WrittenBranch {
             branch: self.name.clone(),
-            remote: self.remote.map(str::to_owned),
+            remote: self.remote.map(redacted),
             commit: commit.map(|commit| commit.to_string()),
             operation,
         }
@@ -144,20 +143,33 @@ pub(super) fn base(world: &World) -> Result<Oid, RunError> {
         .ok_or_else(|| RunError::new(ErrorKind::Input, "there is no commit to stand on"))
 }
 
-/// Makes the commit of a plan in the object store; gives also its message.
-pub(super) fn commit(planned: &Planned<'_>, args: &CommitArgs) -> Result<(Oid, String), RunError> {
+/// What a commit is to hold: a tree in the object store, and a message.
+pub(super) struct Draft {
+    pub(super) tree: Oid,
+    pub(super) message: String,
+}
+
+/// Writes the tree of a plan, and the message for it.
+pub(super) fn draft(planned: &Planned<'_>) -> Result<Draft, RunError> {
     let world = planned.world;
-    let base = base(world)?;
+    let (base, repository) = (base(world)?, &world.repository);
     let files: Vec<(String, Vec<u8>)> = new_contents(&world.manifests, &planned.edits)?
         .into_iter()
         .map(|(file, new)| (file.path.clone(), new))
         .collect();
-    let tree = world.repository.write_tree(base, &files)?;
+    let tree = repository.write_tree(base, &files)?;
+    let patch = repository.patch_digest(repository.tree_of(base)?, tree)?;
     let (plan, edits) = (&planned.plan, &planned.edits);
-    let message =
-        publish::commit_message(plan, edits, planned.cluster, world.now, &tree.to_string());
+    let message = publish::commit_message(plan, edits, planned.cluster, world.now, &patch);
+    Ok(Draft { tree, message })
+}
+
+/// Makes the commit of a plan in the object store.
+pub(super) fn commit(planned: &Planned<'_>, args: &CommitArgs) -> Result<Oid, RunError> {
+    let Draft { tree, message } = draft(planned)?;
+    let world = planned.world;
     let commit = NewCommit {
-        base,
+        base: base(world)?,
         tree,
         message: &message,
         time: world.now,
@@ -168,7 +180,7 @@ pub(super) fn commit(planned: &Planned<'_>, args: &CommitArgs) -> Result<(Oid, S
             sign: args.sign,
         },
     };
-    Ok((world.repository.create_commit(&commit)?, message))
+    Ok(world.repository.create_commit(&commit)?)
 }
 
 /// What a branch of ours asks for, held against the base that it would be merged into.
@@ -179,7 +191,8 @@ fn open_branch(world: &World, existing: &OwnBranch, base: Oid) -> Result<OpenBra
     Ok(OpenBranch {
         before: manifests(world, existing.base, &paths)?,
         after: manifests(world, existing.tip, &paths)?,
-        conflicts: repository.conflicts(existing.base, base, existing.tip)?,
+        conflicts: existing.is_stranded
+            || repository.conflicts(existing.base, base, existing.tip)?,
     })
 }
 

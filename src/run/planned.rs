@@ -11,6 +11,7 @@ use crate::diagnostic::Diagnostic;
 use crate::edit::{self, FileEdit};
 use crate::error::{self, RunError};
 use crate::gitops::DeliveryMap;
+use crate::manifest::ObjectRef;
 use crate::mesh::Usage;
 use crate::publish::{self, OpenBranch, RestartEdit};
 use crate::reason::Verdict;
@@ -57,10 +58,15 @@ impl<'a> Planned<'a> {
     ) -> Result<Self, RunError> {
         let inputs = world.inputs(deliveries, args.retry);
         let selection = Selection::new(args)?;
-        let members = rollout::members(&world.snapshot);
-        let members: Vec<_> = members
-            .into_iter()
+        let mut members = rollout::members(&world.snapshot);
+        // An open branch is looked at as a whole: what it asks for is not the selection's to take out.
+        if !matches!(gate, Gate::Open(_)) {
+            members.retain(|member| selection.covers(member));
+        }
+        let covered: BTreeSet<ObjectRef> = members
+            .iter()
             .filter(|member| selection.covers(member))
+            .map(|member| member.reference.clone())
             .collect();
         let (decisions, mut decided) = decision::decide(inputs, &members);
         found.append(&mut decided);
@@ -71,6 +77,8 @@ impl<'a> Planned<'a> {
             Gate::Open(open) => publish::keep_held(&mut plan, open, keys),
             Gate::Order(changes) => same_pr::hold_unordered(&mut plan, deliveries, changes),
         }
+        plan.workloads
+            .retain(|workload| workload.kept || covered.contains(&workload.decision.reference));
         let (edits, mut edited) = edit::plan_edits(&mut plan, keys, world.now);
         found.append(&mut edited);
         let mut diagnostics = world.diagnostics.clone();

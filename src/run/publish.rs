@@ -13,7 +13,7 @@ use super::same_pr;
 use super::world::{ReadFrom, World};
 use crate::cli::{ApplyArgs, Cli, Destination};
 use crate::edge::clock;
-use crate::edge::git::{GitError, GitRepository};
+use crate::edge::git::{GitError, GitRepository, Reach, redacted};
 use crate::error::{ErrorKind, RunError};
 use crate::publish;
 use crate::report::Written;
@@ -84,33 +84,31 @@ fn tips(
     name: &str,
 ) -> Result<Tips, GitError> {
     let there = repository.remote_branches(remote, &[base, name])?;
-    if !there.contains_key(base) {
-        return Err(GitError::NoSuchBranch {
-            remote: remote.to_owned(),
-            branch: base.to_owned(),
-        });
-    }
-    let wanted: Vec<&str> = there.keys().map(String::as_str).collect();
-    let tips = match repository.fetch(remote, &wanted) {
-        Ok(tips) => tips,
-        // One of them may have gone between the question and the fetch.
-        Err(error) => match repository.remote_branches(remote, &[base, name])? {
-            now if now.contains_key(name) == there.contains_key(name) => return Err(error),
-            _ => {
-                return Err(GitError::Moved {
-                    branch: name.to_owned(),
-                });
-            }
-        },
-    };
-    let base = tips.get(base).copied().ok_or(GitError::NoSuchBranch {
-        remote: remote.to_owned(),
+    let missing = || GitError::NoSuchBranch {
+        remote: redacted(remote),
         branch: base.to_owned(),
-    })?;
-    Ok(Tips {
-        base,
-        own: tips.get(name).copied(),
-    })
+    };
+    if !there.contains_key(base) {
+        return Err(missing());
+    }
+    let has_own = there.contains_key(name);
+    let mut wanted = vec![(base, Reach::Boundary)];
+    wanted.extend(has_own.then_some((name, Reach::Deep)));
+    match repository.fetch(remote, &wanted) {
+        Ok(tips) => {
+            let mut tips = tips.into_iter();
+            let base = tips.next().ok_or_else(missing)?;
+            let own = tips.next();
+            Ok(Tips { base, own })
+        }
+        // The branch may have gone between the question and the fetch.
+        Err(error) => match repository.remote_branches(remote, &[name])? {
+            now if now.contains_key(name) == has_own => Err(error),
+            _ => Err(GitError::Moved {
+                branch: name.to_owned(),
+            }),
+        },
+    }
 }
 
 fn attempt(
@@ -125,12 +123,20 @@ fn attempt(
     let remote = Some(args.remote.remote.as_str());
     let branch = WaveBranch::read(world, name.to_owned(), remote, tips.own);
     let branch = match (branch, site) {
-        (Err(error), Some(site)) => return Err(pull_request::explain(site, name, error)),
+        (Err(error), Some(site)) => {
+            let halted = world.policy.halt.as_deref();
+            return Err(pull_request::explain(site, name, tips.own, halted, error));
+        }
         (branch, _) => branch?,
     };
     let gate = branch.gate();
     let planned = Planned::new(world, &deliveries, found, &args.input, gate)?;
-    planned.check(cli, args)?;
+    if let Err(error) = planned.check(cli, args) {
+        return Err(match site {
+            Some(site) => pull_request::hold_all(site, &branch, error),
+            None => error,
+        });
+    }
     let written = match site {
         Some(site) => pull_request::reconcile(site, &planned, &branch, args)?,
         None => {
@@ -143,15 +149,31 @@ fn attempt(
 }
 
 /// The branch that restarts are for: the named one, else the one that is checked out, else the
-/// remote's default.
+/// remote's default. Never one of ours: a reviewer may have it checked out.
 fn base_branch(repository: &GitRepository, args: &ApplyArgs) -> Result<String, RunError> {
+    let remote = args.remote.remote.as_str();
     if let Some(base) = &args.remote.base {
+        if publish::is_wave_branch(base) {
+            let message = format!("--base {base} is a branch that meshroll writes");
+            return Err(RunError::new(ErrorKind::Usage, message)
+                .hint("name the branch that the restarts are to be merged into"));
+        }
+        if args.same_pr && repository.default_branch(remote)?.as_ref() == Some(base) {
+            let message = format!("--base {base} is the remote's default branch");
+            return Err(RunError::new(ErrorKind::Usage, message)
+                .hint("--same-pr adds to the branch of a pull request: name that"));
+        }
         return Ok(base.clone());
     }
-    if let Some(branch) = repository.checked_out() {
+    if args.same_pr {
+        let message = "--same-pr needs --base";
+        return Err(RunError::new(ErrorKind::Usage, message)
+            .hint("name the branch of the pull request that changes the mesh"));
+    }
+    let checked_out = repository.checked_out();
+    if let Some(branch) = checked_out.filter(|branch| !publish::is_wave_branch(branch)) {
         return Ok(branch);
     }
-    let remote = args.remote.remote.as_str();
     repository.default_branch(remote)?.ok_or_else(|| {
         RunError::new(
             ErrorKind::Input,

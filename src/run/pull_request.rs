@@ -3,13 +3,13 @@
 
 use git2::Oid;
 
-use super::branch::{self, WaveBranch};
+use super::branch::{self, Draft, WaveBranch};
 use super::planned::Planned;
 use crate::cli::{ApplyArgs, CommitWith, GithubArgs, PullRequestArgs};
 use crate::edge::forge::{
     Forge, ForgeCommit, ForgeError, ForgeFile, Github, GithubAddress, NewPullRequest,
 };
-use crate::edge::git::GitRepository;
+use crate::edge::git::{GitError, GitRepository};
 use crate::error::{ErrorKind, RunError};
 use crate::publish::{
     self, BranchAction, FOREIGN_MARKER, PullRequest, PullRequestAction, PullRequestContent,
@@ -98,7 +98,8 @@ pub(super) fn reconcile(
     let branch_action = branch.action(planned);
     let pushed = match (branch_action, args.commit.commit_with) {
         (BranchAction::Write, CommitWith::GithubApi) => {
-            Some(commit_by_forge(forge, planned, branch, args)?)
+            let made = commit_by_forge(forge, planned, branch);
+            Some(made.map_err(|error| moved_or(planned, branch, error))?)
         }
         _ => branch.bring_about(branch_action, planned, &args.commit)?,
     };
@@ -142,8 +143,8 @@ fn follow(
             }
             Some(written(&opened, PullRequestOperation::Created))
         }
-        PullRequestAction::Update(open) => {
-            forge.update(open.number, content)?;
+        PullRequestAction::Update(open, content) => {
+            forge.update(open.number, &content)?;
             Some(written(open, PullRequestOperation::Updated))
         }
         PullRequestAction::Keep(open) => Some(written(open, PullRequestOperation::Kept)),
@@ -173,11 +174,10 @@ fn commit_by_forge(
     forge: &dyn Forge,
     planned: &Planned<'_>,
     branch: &WaveBranch<'_>,
-    args: &ApplyArgs,
 ) -> Result<WrittenBranch, RunError> {
     let world = planned.world;
     let base = branch::base(world)?;
-    let (commit, message) = branch::commit(planned, &args.commit)?;
+    let Draft { tree, message } = branch::draft(planned)?;
     let mut files = Vec::new();
     for edit in &planned.edits {
         if world.repository.is_executable(base, &edit.path)? {
@@ -188,12 +188,14 @@ fn commit_by_forge(
             return Err(RunError::new(ErrorKind::Input, message)
                 .hint("use --commit-with git, or make the file a plain one"));
         }
-        let bytes = world.repository.file(commit, &edit.path)?;
+        let bytes = world.repository.file_of_tree(tree, &edit.path)?;
         let (path, bytes) = (edit.path.clone(), bytes.unwrap_or_default());
         files.push(ForgeFile { path, bytes });
     }
     let expected = branch.existing.as_ref().map(|one| one.tip.to_string());
+    let draft: String = tree.to_string().chars().take(12).collect();
     let made = forge.commit(ForgeCommit {
+        draft: &draft,
         branch: &branch.name,
         expected: expected.as_deref(),
         base: &base.to_string(),
@@ -212,13 +214,55 @@ fn commit_by_forge(
     Ok(branch.written(Some(made), operation))
 }
 
+/// The error, or that somebody was faster: the remote says so, not the words of the error.
+fn moved_or(planned: &Planned<'_>, branch: &WaveBranch<'_>, error: RunError) -> RunError {
+    let Some(remote) = branch.remote else {
+        return error;
+    };
+    let name = branch.name.as_str();
+    let there = planned.world.repository.remote_branches(remote, &[name]);
+    let expected = branch.existing.as_ref().map(|existing| existing.tip);
+    match there {
+        Ok(there) if there.get(name).copied() != expected => RunError::from(GitError::Moved {
+            branch: name.to_owned(),
+        }),
+        _ => error,
+    }
+}
+
+/// Turns the commit status of an open branch to pending, since there is no plan that could vouch for
+/// it; gives the error that says why back.
+pub(super) fn hold_all(site: &Site, branch: &WaveBranch<'_>, error: RunError) -> RunError {
+    if let Some(existing) = &branch.existing {
+        let status = publish::status_without_plan(false, &error.to_string());
+        let commit = existing.tip.to_string();
+        if let Err(failed) = site.forge.set_status(&commit, &branch.name, &status) {
+            tracing::warn!(error = %failed, "the commit status does not say why");
+        }
+    }
+    error
+}
+
 /// Says on the open pull request why its branch is left alone; gives the error back.
-pub(super) fn explain(site: &Site, name: &str, error: RunError) -> RunError {
+///
+/// The commit status of a person's commit is theirs to have: success, unless everything is halted.
+pub(super) fn explain(
+    site: &Site,
+    name: &str,
+    tip: Option<Oid>,
+    halted: Option<&str>,
+    error: RunError,
+) -> RunError {
     if !error.is_foreign() {
         return error;
     }
     let say = || -> Result<(), ForgeError> {
         let forge = site.forge.as_ref();
+        if let Some(tip) = tip {
+            let why = halted.unwrap_or("a person's commit: meshroll leaves the branch alone");
+            let status = publish::status_without_plan(halted.is_none(), why);
+            forge.set_status(&tip.to_string(), name, &status)?;
+        }
         let existing = forge.pull_requests(name, &site.base)?;
         let open = existing
             .iter()
@@ -234,6 +278,9 @@ pub(super) fn explain(site: &Site, name: &str, error: RunError) -> RunError {
         {
             return Ok(());
         }
+        // Handed back by deleting the branch, which closes the pull request, is not declined.
+        let (title, text) = (open.title.clone(), publish::closing_body(&open.body));
+        forge.update(open.number, &PullRequestContent { title, body: text })?;
         forge.write_comment(open.number, old.map(|old| old.id), &body)
     };
     if let Err(failed) = say() {

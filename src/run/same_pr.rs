@@ -7,7 +7,7 @@ use super::planned::{Gate, Planned};
 use super::world::{ReadFrom, World};
 use super::write;
 use crate::cli::{ApplyArgs, Cli};
-use crate::edge::git::Push;
+use crate::edge::git::{Push, redacted};
 use crate::error::RunError;
 use crate::gitops::DeliveryMap;
 use crate::reason::{Reason, ReasonCode};
@@ -56,7 +56,7 @@ pub(super) fn push(
     if planned.edits.is_empty() {
         return planned.finish(cli, &args.output, Some(&Written::Nothing));
     }
-    let (commit, _) = branch::commit(&planned, &args.commit)?;
+    let commit = branch::commit(&planned, &args.commit)?;
     let push = Push {
         branch,
         commit: Some(commit),
@@ -65,7 +65,7 @@ pub(super) fn push(
     world.repository.push(&args.remote.remote, push)?;
     let written = Written::Branch(WrittenBranch {
         branch: branch.to_owned(),
-        remote: Some(args.remote.remote.clone()),
+        remote: Some(redacted(&args.remote.remote)),
         commit: Some(commit.to_string()),
         operation: BranchOperation::Updated,
     });

@@ -23,8 +23,8 @@ pub struct PlannedWorkload<'a> {
     pub decision: Decision<'a>,
     /// Name of its wave.
     pub wave: &'static str,
-    /// Whether its restart stays in the branch that has it already, though it is not open now: a
-    /// hold never takes an edit out (`design.md` §8).
+    /// Whether its restart stays in the branch that has it already, be it open now or not: a hold
+    /// never takes an edit out (`design.md` §8).
     pub kept: bool,
 }
 
@@ -76,11 +76,13 @@ impl RestartPlan<'_> {
         }
     }
 
-    /// Keeps a restart that the wave's branch has already.
+    /// Keeps a restart that the wave's branch has already; one of this plan's own stays as it is.
     pub fn keep(&mut self, position: usize, restart: Restart) {
         if let Some(workload) = self.workloads.get_mut(position) {
             workload.kept = true;
-            workload.decision.restart = Some(restart);
+            if workload.decision.verdict != Verdict::Restart {
+                workload.decision.restart = Some(restart);
+            }
         }
     }
 

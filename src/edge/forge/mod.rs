@@ -11,8 +11,11 @@ use crate::publish::{PullRequest, PullRequestContent, Status};
 #[derive(Debug, thiserror::Error)]
 pub enum ForgeError {
     /// There is no token to ask with.
-    #[error("there is no token for GitHub")]
-    NoToken,
+    #[error("there is no token for {api}")]
+    NoToken {
+        /// The API's base URL.
+        api: String,
+    },
     /// Nothing tells which repository it is.
     #[error("which repository on GitHub this is cannot be told from the remote {remote}")]
     NoRepository {
@@ -109,6 +112,8 @@ pub struct ForgeCommit<'a> {
     pub expected: Option<&'a str>,
     /// The commit that the new one stands on.
     pub base: &'a str,
+    /// A short name of what it holds, for the branch that it is made on.
+    pub draft: &'a str,
     /// The whole message.
     pub message: &'a str,
     /// The files that it changes, all of them plain.
@@ -169,7 +174,7 @@ pub trait Forge {
     ///
     /// When the forge refuses.
     fn label(&self, number: u64, labels: &[String]) -> Result<(), ForgeError>;
-    /// The comment of a pull request that begins with a marker.
+    /// The comment of a pull request that begins with a marker and that the token's owner wrote.
     ///
     /// # Errors
     ///
@@ -187,7 +192,7 @@ pub trait Forge {
     ///
     /// When the forge refuses.
     fn delete_comment(&self, id: u64) -> Result<(), ForgeError>;
-    /// Sets a commit status.
+    /// Sets a commit status, unless it says the same already.
     ///
     /// # Errors
     ///

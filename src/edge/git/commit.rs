@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use git2::build::TreeUpdateBuilder;
-use git2::{Commit, ErrorCode, FileMode, Oid, Signature, Time};
+use git2::{ErrorCode, FileMode, Oid, Signature, Time};
 use jiff::Timestamp;
 
 use super::read::EXECUTABLE;
@@ -83,15 +83,6 @@ pub struct Orphan<'a> {
     pub time: Timestamp,
 }
 
-/// A branch of ours as it stands.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct OwnBranch {
-    /// Where it stands.
-    pub tip: Oid,
-    /// The commit of base that its changes are made to; the tip where base has them already.
-    pub base: Oid,
-}
-
 impl GitRepository {
     /// Where a local branch stands, if it exists.
     ///
@@ -106,93 +97,6 @@ impl GitRepository {
             .peel_to_commit()
             .map_err(failed("reading the branch"))?;
         Ok(Some(tip.id()))
-    }
-
-    /// What a branch of ours stands at: a single commit of ours on a commit of `base`'s history, or
-    /// no commit at all.
-    ///
-    /// `is_ours` tells our commits by their message and tree.
-    ///
-    /// # Errors
-    ///
-    /// When the branch has a commit that is not ours, or cannot be read.
-    pub fn own_tip(
-        &self,
-        branch: &str,
-        tip: Oid,
-        base: Oid,
-        is_ours: impl Fn(&str, Oid) -> bool,
-    ) -> Result<OwnBranch, GitError> {
-        let tip = self
-            .repository
-            .find_commit(tip)
-            .map_err(failed("reading the branch"))?;
-        let foreign = || GitError::ForeignBranch {
-            branch: branch.to_owned(),
-            commit: tip.id().to_string(),
-            ours: self.last_own(tip.id(), &is_ours).map(|id| id.to_string()),
-        };
-        // Merged already, or nothing on it yet.
-        if self.is_on(base, tip.id())? {
-            let (tip, base) = (tip.id(), tip.id());
-            return Ok(OwnBranch { tip, base });
-        }
-        // A clean merge of base, which "Update branch" makes, adds nothing of anybody's.
-        let (own, base_of_tip) = match self.merged_base(&tip, base) {
-            Some((own, merged)) => (own, Some(merged)),
-            None => (tip.clone(), None),
-        };
-        let parent = own.parent_id(0).map_err(|_| foreign())?;
-        // A shallow clone does not hold the history that would tell.
-        let on_base = self.repository.is_shallow() || self.is_on(base, parent)?;
-        let message = String::from_utf8_lossy(own.message_bytes());
-        if own.parent_count() == 1 && on_base && is_ours(&message, own.tree_id()) {
-            Ok(OwnBranch {
-                tip: tip.id(),
-                base: base_of_tip.unwrap_or(parent),
-            })
-        } else {
-            Err(foreign())
-        }
-    }
-
-    /// Whether a commit is another one or in its history.
-    fn is_on(&self, tip: Oid, commit: Oid) -> Result<bool, GitError> {
-        let is_below = self.repository.graph_descendant_of(tip, commit);
-        match is_below {
-            Ok(is_below) => Ok(is_below || tip == commit),
-            // The history that a shallow clone holds ends before the answer.
-            Err(_) if self.repository.is_shallow() => Ok(tip == commit),
-            Err(error) => Err(failed("reading the history")(error)),
-        }
-    }
-
-    /// Both parents of a commit that merges a commit of base into a branch and changes nothing else.
-    fn merged_base(&self, tip: &Commit<'_>, base: Oid) -> Option<(Commit<'_>, Oid)> {
-        if tip.parent_count() != 2 {
-            return None;
-        }
-        let own = self.repository.find_commit(tip.parent_id(0).ok()?).ok()?;
-        let merged = self.repository.find_commit(tip.parent_id(1).ok()?).ok()?;
-        let options = git2::MergeOptions::new();
-        let merge = self.repository.merge_commits(&own, &merged, Some(&options));
-        let tree = merge.ok()?.write_tree_to(&self.repository).ok()?;
-        let is_plain = tree == tip.tree_id() && self.is_on(base, merged.id()).ok()?;
-        is_plain.then(|| (own, merged.id()))
-    }
-
-    /// The last commit of ours in a branch's first-parent history, if it is near its tip.
-    #[must_use]
-    pub fn last_own(&self, tip: Oid, is_ours: impl Fn(&str, Oid) -> bool) -> Option<Oid> {
-        let mut commit = self.repository.find_commit(tip).ok()?;
-        for _ in 0..100 {
-            let message = String::from_utf8_lossy(commit.message_bytes()).into_owned();
-            if is_ours(&message, commit.tree_id()) {
-                return Some(commit.id());
-            }
-            commit = commit.parent(0).ok()?;
-        }
-        None
     }
 
     /// Deletes a local branch, if it still stands where `expected` says.
@@ -247,25 +151,6 @@ impl GitRepository {
         }
         self.build_tree(base, files)
             .map_err(failed("building the commit"))
-    }
-
-    /// Whether two commits on one base conflict: their changes cannot be merged.
-    ///
-    /// # Errors
-    ///
-    /// When a tree cannot be read.
-    pub fn conflicts(&self, base: Oid, ours: Oid, theirs: Oid) -> Result<bool, GitError> {
-        let tree = |id| {
-            self.repository
-                .find_commit(id)
-                .and_then(|commit| commit.tree())
-        };
-        let merged = tree(base).and_then(|base| {
-            self.repository
-                .merge_trees(&base, &tree(ours)?, &tree(theirs)?, None)
-        });
-        let merged = merged.map_err(failed("comparing two commits"))?;
-        Ok(merged.has_conflicts())
     }
 
     /// Makes a commit in the object store.

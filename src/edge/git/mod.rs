@@ -1,10 +1,11 @@
 //! Git: the repository that holds the manifests.
 //!
-//! Reading trees is in `read`, building commits straight in the object store in `commit`, and
-//! `remote` fetches and pushes with the `git` executable. Nothing here touches the work tree or the
+//! Reading trees is in `read`, building commits straight in the object store in `commit`, telling
+//! our own from others' in `own`, and `remote` fetches and pushes with the `git` executable. Nothing here touches the work tree or the
 //! index, runs a hook or a filter, or follows a symbolic link or a submodule (`design.md` §8).
 
 mod commit;
+mod own;
 mod read;
 mod remote;
 
@@ -12,8 +13,9 @@ use std::path::{Path, PathBuf};
 
 use git2::{ErrorCode, Oid, Repository};
 
-pub use commit::{Authorship, NewCommit, Orphan, OwnBranch, Person};
-pub use remote::Push;
+pub use commit::{Authorship, NewCommit, Orphan, Person};
+pub use own::OwnBranch;
+pub use remote::{Push, Reach, redacted};
 
 /// Git did not do what it was asked.
 #[derive(Debug, thiserror::Error)]
@@ -103,6 +105,12 @@ pub enum GitError {
         remote: String,
         /// Short name of the branch.
         branch: String,
+    },
+    /// A URL with a password, which would end up in places where it stays.
+    #[error("the URL {remote} names a password")]
+    Password {
+        /// The URL, without it.
+        remote: String,
     },
     /// A name that would be an option, a program, or no branch at all.
     #[error("`{name}` is not taken as a remote or branch")]

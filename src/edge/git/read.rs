@@ -103,18 +103,33 @@ impl GitRepository {
     ///
     /// When the commit's tree cannot be read.
     pub fn file(&self, commit: Oid, path: &str) -> Result<Option<Vec<u8>>, GitError> {
-        let tree = self
-            .repository
-            .find_commit(commit)
-            .and_then(|commit| commit.tree());
+        self.file_of_tree(self.tree_of(commit)?, path)
+    }
+
+    /// The tree of a commit.
+    ///
+    /// # Errors
+    ///
+    /// When the commit cannot be read.
+    pub fn tree_of(&self, commit: Oid) -> Result<Oid, GitError> {
+        let commit = self.repository.find_commit(commit);
+        let commit = commit.map_err(failed("reading the commit"))?;
+        Ok(commit.tree_id())
+    }
+
+    /// The bytes of a file of a tree; none where it has no such file.
+    ///
+    /// # Errors
+    ///
+    /// When the tree cannot be read.
+    pub fn file_of_tree(&self, tree: Oid, path: &str) -> Result<Option<Vec<u8>>, GitError> {
+        let tree = self.repository.find_tree(tree);
         let tree = tree.map_err(failed("reading the commit"))?;
         let Ok(entry) = tree.get_path(Path::new(path)) else {
             return Ok(None);
         };
-        let blob = self
-            .repository
-            .find_blob(entry.id())
-            .map_err(failed("reading a file"))?;
+        let blob = self.repository.find_blob(entry.id());
+        let blob = blob.map_err(failed("reading a file"))?;
         Ok(Some(blob.content().to_owned()))
     }
 

@@ -19,6 +19,18 @@ const FETCHED: &str = "refs/meshroll";
 /// More of git's own words than this help nobody.
 const MESSAGE_LIMIT: usize = 2_000;
 
+/// The commits of a wave's branch that are fetched into a shallow clone, besides as many as it has.
+const OWN_DEPTH: usize = 50;
+
+/// How much of a branch is fetched into a shallow clone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reach {
+    /// What is new since the clone's boundary.
+    Boundary,
+    /// What lies behind it, too.
+    Deep,
+}
+
 /// A branch of a remote to be moved.
 #[derive(Debug, Clone, Copy)]
 pub struct Push<'a> {
@@ -91,17 +103,29 @@ impl GitRepository {
 
     /// Fetches branches of a remote into refs of meshroll's own, and says where they stand now.
     ///
-    /// A shallow clone stays shallow: of each branch only the tip and its parents come.
+    /// The boundary of a shallow clone stays where it is; what lies behind it comes only for `deep`
+    /// branches, as far as the clone itself reaches, so that nothing of it is cut off.
     ///
     /// # Errors
     ///
     /// When the remote cannot be reached, or has no such branch.
-    pub fn fetch(
-        &self,
-        remote: &str,
-        branches: &[&str],
-    ) -> Result<BTreeMap<String, Oid>, GitError> {
+    pub fn fetch(&self, remote: &str, branches: &[(&str, Reach)]) -> Result<Vec<Oid>, GitError> {
         check_remote(remote)?;
+        for reach in [Reach::Boundary, Reach::Deep] {
+            let some: Vec<&str> = branches
+                .iter()
+                .filter(|(_, one)| *one == reach)
+                .map(|(branch, _)| *branch)
+                .collect();
+            if !some.is_empty() {
+                self.fetch_some(remote, &some, reach)?;
+            }
+        }
+        let tip = |(branch, _): &(&str, Reach)| self.commit(&fetched(remote, branch));
+        branches.iter().map(tip).collect()
+    }
+
+    fn fetch_some(&self, remote: &str, branches: &[&str], reach: Reach) -> Result<(), GitError> {
         let mut arguments: Vec<String> = [
             "fetch",
             "--quiet",
@@ -112,8 +136,8 @@ impl GitRepository {
         ]
         .map(str::to_owned)
         .to_vec();
-        if self.repository.is_shallow() {
-            arguments.push("--depth=2".to_owned());
+        if reach == Reach::Deep && self.repository.is_shallow() {
+            arguments.push(format!("--depth={}", self.depth() + OWN_DEPTH));
         }
         arguments.extend(["--".to_owned(), remote.to_owned()]);
         for branch in branches {
@@ -122,13 +146,17 @@ impl GitRepository {
             arguments.push(format!("+{name}:{kept}"));
         }
         let output = self.git(&arguments)?;
-        succeeded(remote, "fetching", output)?;
-        let mut tips = BTreeMap::new();
-        for branch in branches {
-            let commit = self.commit(&fetched(remote, branch))?;
-            tips.insert((*branch).to_owned(), commit);
-        }
-        Ok(tips)
+        succeeded(remote, "fetching", output).map(|_| ())
+    }
+
+    /// How many commits of the present history the clone holds: no branch reaches deeper in it.
+    fn depth(&self) -> usize {
+        let count = || {
+            let mut walk = self.repository.revwalk()?;
+            walk.push_head()?;
+            Ok::<_, git2::Error>(walk.count())
+        };
+        count().unwrap_or(0)
     }
 
     /// Moves a branch of a remote, if it still stands where it is expected to.
@@ -245,7 +273,7 @@ fn command(repository: &Path) -> Command {
 fn fetched(remote: &str, branch: &str) -> String {
     // A remote may be given as a URL, which is no part of a ref's name.
     let known = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
-    let remote: String = remote
+    let remote: String = redacted(remote)
         .chars()
         .map(|c| if known(c) { c } else { '-' })
         .collect();
@@ -255,6 +283,17 @@ fn fetched(remote: &str, branch: &str) -> String {
 fn check_remote(remote: &str) -> Result<(), GitError> {
     // `ext::` and its like run programs.
     let is_safe = !remote.is_empty() && !remote.starts_with('-') && !remote.contains("::");
+    let has_password = remote.split_once("://").is_some_and(|(_, rest)| {
+        let authority = rest.split('/').next().unwrap_or_default();
+        authority
+            .rsplit_once('@')
+            .is_some_and(|(user, _)| user.contains(':'))
+    });
+    if has_password {
+        return Err(GitError::Password {
+            remote: redacted(remote),
+        });
+    }
     if is_safe {
         Ok(())
     } else {
@@ -306,7 +345,8 @@ pub(super) fn message(output: &Output) -> String {
 }
 
 /// Text without what stands before the `@` of a URL.
-fn redacted(text: &str) -> String {
+#[must_use]
+pub fn redacted(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());
     let mut rest = text;
     while let Some((before, after)) = rest.split_once("://") {
@@ -352,7 +392,8 @@ mod tests {
         for remote in ["origin", "https://example.com/a.git", "../b", "git@h:a/b"] {
             assert!(check_remote(remote).is_ok(), "{remote}");
         }
-        for remote in ["", "--upload-pack=evil", "ext::sh -c evil"] {
+        let password = "https://user:secret@host/a.git";
+        for remote in ["", "--upload-pack=evil", "ext::sh -c evil", password] {
             assert!(check_remote(remote).is_err(), "{remote}");
         }
         assert!(check_branch("meshroll/prod/all").is_ok());

@@ -37,26 +37,32 @@ fn check(carriers: &[Value], expected: Result<(), &str>) {
 }
 
 fn check_change(carriers: &[Value], group: &str, file: Option<&str>, expected: Result<(), &str>) {
+    let found = order_of(carriers, &[], group, file);
+    assert_eq!(found, expected.map_err(str::to_owned));
+}
+
+fn order_of(
+    carriers: &[Value],
+    more: &[(&str, &str)],
+    group: &str,
+    file: Option<&str>,
+) -> Result<(), String> {
     let deployment =
         |name: &str, space: &str| DEPLOYMENT.replace("NAME", name).replace("SPACE", space);
     let (cart, istiod) = (
         deployment("cart", "shop"),
         deployment("istiod", "istio-system"),
     );
-    let manifests = manifests(&[("apps/cart.yaml", &cart), ("istio/istiod.yaml", &istiod)]);
+    let files = [("apps/cart.yaml", &*cart), ("istio/istiod.yaml", &*istiod)];
+    let manifests = manifests(&[&files, more].concat());
     let mut objects = vec![by_flux(live("shop", "cart"))];
     objects.extend_from_slice(carriers);
     let (snapshot, policy) = (snapshot(&objects), Policy::default());
     let (map, _) = DeliveryMap::new(&manifests, &snapshot, &policy, Timestamp::UNIX_EPOCH);
     let cart = &manifests.files[0];
     let change = ObjectRef::new(group, "Deployment", "istio-system", "istiod");
-    let line = manifests.files[1].objects[0].line;
-    let location = file.map(|file| Location::line(file, line));
-    let found = map.comes_after((cart, &cart.objects[0]), &[(&change, location.as_ref())]);
-    assert_eq!(
-        found.as_ref().map_err(String::as_str),
-        expected.as_ref().map_err(|why| *why)
-    );
+    let location = file.map(|file| Location::line(file, 1));
+    map.comes_after((cart, &cart.objects[0]), &[(&change, location.as_ref())])
 }
 
 #[test]
@@ -114,6 +120,41 @@ fn a_change_that_no_kustomization_waits_for_is_not_proven() {
         Some("istio/istiod.yaml"),
         Err(helm),
     );
+}
+
+#[test]
+fn an_expression_may_call_a_dependency_ready_too_soon() {
+    let after = json!([{"name": "istio", "readyExpr": "true"}]);
+    let apps = with(kustomization("apps", &[]), "/spec/dependsOn", after);
+    let unrelated = "Kustomization flux-system/apps does not depend on Kustomization flux-system/istio \
+                     (`spec.dependsOn`, one source for both)";
+    check(&[kustomization("istio", &[]), apps], Err(unrelated));
+}
+
+#[test]
+fn a_commit_that_changes_the_order_cannot_count_on_it() {
+    let carriers = [
+        kustomization("istio", &[]),
+        kustomization("apps", &["istio"]),
+    ];
+    let hasty = with(kustomization("istio", &[]), "/spec/wait", json!(false)).to_string();
+    let why =
+        "the manifests want the order of Kustomization flux-system/istio otherwise than it is live";
+    let found = order_of(
+        &carriers,
+        &[("flux/istio.yaml", &hasty)],
+        "apps",
+        Some("istio/istiod.yaml"),
+    );
+    assert_eq!(found, Err(why.to_owned()));
+    let same = kustomization("istio", &[]).to_string();
+    let found = order_of(
+        &carriers,
+        &[("flux/istio.yaml", &same)],
+        "apps",
+        Some("istio/istiod.yaml"),
+    );
+    assert_eq!(found, Ok(()));
 }
 
 #[test]

@@ -12,7 +12,7 @@ use crate::report::escape::{as_code, for_markdown};
 use crate::report::table::change;
 use crate::rollout::Risk;
 use crate::upgrade::Change;
-use crate::wave::RestartPlan;
+use crate::wave::{PlannedWorkload, RestartPlan};
 
 /// Verdicts that only a person can do something about.
 const NEEDS_A_PERSON: [Verdict; 4] = [
@@ -60,7 +60,8 @@ pub(super) fn headline(
         .filter(|(count, _)| *count > 0)
         .map(|(count, verdict)| format!("{count} {verdict}"));
     let others = Vec::from_iter(others).join(" · ");
-    let kept = report.plan.workloads.iter().filter(|one| one.kept).count();
+    let is_held = |one: &&PlannedWorkload<'_>| one.kept && one.decision.verdict != Verdict::Restart;
+    let kept = report.plan.workloads.iter().filter(is_held).count();
     let kept = match kept {
         0 => String::new(),
         count => format!(

@@ -81,21 +81,84 @@ fn an_amended_commit_is_a_persons() {
     assert!(stopped.contains("hand it back by deleting"), "{stopped}");
 }
 
-#[test]
-fn a_merge_of_base_by_a_button_is_no_persons_work() {
-    let remote = Remote::new();
-    let clone = remote.clone();
-    push(&clone, &[]).succeed();
-    remote.change("shop/cart.yaml", "2.4.1", "2.4.2");
+/// A person presses "Update branch", which merges base into it or rebases it.
+fn update_branch(remote: &Remote, how: &[&str]) {
     let person = remote.clone();
     person.git(&["checkout", "--quiet", BRANCH]);
-    person.git(&["merge", "--quiet", "--no-edit", "origin/main"]);
-    person.git(&["push", "--quiet", "origin", BRANCH]);
-    let tip = remote.tip(BRANCH);
+    person.git(how);
+    person.git(&["push", "--quiet", "--force", "origin", BRANCH]);
+}
+
+#[test]
+fn a_merge_of_base_by_a_button_is_no_persons_work() {
+    let merge = ["merge", "--quiet", "--no-edit", "origin/main"];
+    let remote = Remote::new();
+    let clone = remote.clone();
+    let shallow = Repository::clone_of(&format!("file://{}", remote.url()), &["--depth=1"]);
     push(&clone, &[]).succeed();
-    assert_eq!(remote.tip(BRANCH), tip, "it asks for the same restarts");
-    push(&clone, &["--namespace", "shop"]).succeed();
+    for version in 2..5 {
+        let (from, to) = (format!("2.4.{}", version - 1), format!("2.4.{version}"));
+        remote.change("shop/cart.yaml", &from, &to);
+        update_branch(&remote, &merge);
+    }
+    let tip = remote.tip(BRANCH);
+    for clone in [&clone, &shallow] {
+        push(clone, &[]).succeed();
+        assert_eq!(remote.tip(BRANCH), tip, "it asks for the same restarts");
+    }
+    clone
+        .write(
+            "meshroll.yaml",
+            "exclude: [{namespaces: [shop], reason: x}]\n",
+        )
+        .git(&[
+            "pull",
+            "--quiet",
+            "--rebase",
+            "--autostash",
+            "origin",
+            "main",
+        ]);
+    clone
+        .commit("exclude")
+        .git(&["push", "--quiet", "origin", "main"]);
+    push(&shallow, &[]).succeed();
+    assert_eq!(remote.ahead(), 1, "a new plan makes it one commit again");
+}
+
+#[test]
+fn a_rebase_by_a_button_is_no_persons_work() {
+    let remote = Remote::new();
+    let clone = remote.clone();
+    push(&clone, &["--namespace", "payments"]).succeed();
+    remote.change("shop/cart.yaml", "2.4.1", "2.4.2");
+    update_branch(&remote, &["rebase", "--quiet", "origin/main"]);
+    let tip = remote.tip(BRANCH);
+    push(&clone, &["--namespace", "payments"]).succeed();
+    assert_eq!(remote.tip(BRANCH), tip);
+    push(&clone, &[]).succeed();
     assert_eq!(remote.ahead(), 1);
+}
+
+#[test]
+fn a_base_that_was_forced_elsewhere_gets_a_new_branch() {
+    let remote = Remote::new();
+    let clone = remote.clone();
+    remote.change("shop/cart.yaml", "2.4.1", "2.4.2");
+    push(&clone, &[]).succeed();
+    let person = remote.clone();
+    person.git(&["reset", "--quiet", "--hard", "HEAD^"]);
+    person
+        .write("notes.txt", "instead")
+        .commit("another history");
+    person.git(&["push", "--quiet", "--force", "origin", "main"]);
+    push(&clone, &[]).succeed();
+    assert_eq!(remote.ahead(), 1);
+    let cart = remote.git(&["show", &format!("{BRANCH}:shop/cart.yaml")]);
+    assert!(
+        cart.contains("2.4.1"),
+        "what base gave up does not come back: {cart}"
+    );
 }
 
 #[test]
@@ -285,4 +348,9 @@ fn credentials_of_a_url_stay_out_of_what_is_said() {
     let said = format!("{}{}", outcome.stdout, outcome.stderr);
     assert!(!said.contains("s3cr3t"), "{said}");
     assert!(said.contains("127.0.0.1"), "{said}");
+    let refused = push(&clone, &["--remote", url]).fail(64);
+    assert!(
+        refused.contains("names a password") && !refused.contains("s3cr3t"),
+        "{refused}"
+    );
 }

@@ -18,7 +18,8 @@ pub(super) const TOKEN: &str = "ghs_t0ken0fatest";
 #[derive(Default)]
 pub(super) struct State {
     pub(super) pulls: Vec<Value>,
-    pub(super) comments: Vec<(u64, u64, String)>,
+    /// Id, pull request, text, and whether the token's owner wrote it.
+    pub(super) comments: Vec<(u64, u64, String, bool)>,
     pub(super) labels: Vec<(u64, String)>,
     pub(super) statuses: Vec<(String, Value)>,
     /// Method and path of every request.
@@ -228,6 +229,13 @@ fn answer(state: &mut State, request: &Request, repository: &PathBuf) -> Answer 
             Answer::json(200, &json!([]))
         }
         (_, ["issues", ..]) => comments(state, request, &parts),
+        ("GET", ["commits", commit, "status"]) => {
+            check(state, request, (&[], &[]));
+            let of = |(on, _): &&(String, Value)| on == commit;
+            let latest = state.statuses.iter().rev().find(of);
+            let latest: Vec<&Value> = latest.into_iter().map(|(_, status)| status).collect();
+            Answer::json(200, &json!({ "state": "success", "statuses": latest }))
+        }
         ("POST", ["statuses", commit]) => {
             let fields: Fields = (&["state"], &["target_url", "description", "context"]);
             check(state, request, fields);
@@ -311,17 +319,11 @@ fn patch(state: &mut State, number: &str, body: &Value) -> Answer {
 fn comments(state: &mut State, request: &Request, parts: &[&str]) -> Answer {
     let text = || request.body["body"].as_str().expect("a text").to_owned();
     match (request.method.as_str(), parts) {
-        ("GET", ["issues", number, "comments"]) => {
-            let of = |(_, on, _): &&(u64, u64, String)| on.to_string() == *number;
-            let shown = state.comments.iter().filter(of);
-            let shown = shown.map(|(id, _, body)| json!({ "id": id, "body": body }));
-            Answer::json(200, &shown.collect())
-        }
         ("POST", ["issues", number, "comments"]) => {
             check(state, request, (&["body"], &[]));
             state.next_id += 1;
             let (id, on) = (state.next_id, number.parse().expect("a number"));
-            state.comments.push((id, on, text()));
+            state.comments.push((id, on, text(), true));
             Answer::json(201, &json!({ "id": id, "body": text() }))
         }
         ("PATCH", ["issues", "comments", id]) => {
@@ -350,12 +352,15 @@ fn comments(state: &mut State, request: &Request, parts: &[&str]) -> Answer {
 fn graphql(state: &mut State, request: &Request, repository: &PathBuf) -> Answer {
     check(state, request, (&["query"], &["variables"]));
     let query = request.body["query"].as_str().unwrap_or_default();
-    let input = &request.body["variables"]["input"];
+    let variables = &request.body["variables"];
+    let input = &variables["input"];
     let done = if query.contains("updateRefs(") {
         update_refs(repository, input).map(|()| json!({ "updateRefs": {} }))
     } else if query.contains("createCommitOnBranch(") {
         create_commit(repository, input)
             .map(|oid| json!({ "createCommitOnBranch": { "commit": { "oid": oid } } }))
+    } else if query.contains("viewerDidAuthor") {
+        Ok(read_comments(state, variables))
     } else {
         Ok(json!({ "repository": { "id": "R_1" } }))
     };
@@ -366,6 +371,22 @@ fn graphql(state: &mut State, request: &Request, repository: &PathBuf) -> Answer
             Answer::json(200, &json!({ "data": null, "errors": errors }))
         }
     }
+}
+
+/// The comments of a pull request, one to a page.
+fn read_comments(state: &State, variables: &Value) -> Value {
+    let of = |(_, on, ..): &&(u64, u64, String, bool)| variables["number"] == *on;
+    let all: Vec<_> = state.comments.iter().filter(of).collect();
+    let cursor = variables["after"]
+        .as_str()
+        .map_or(0, |text| text.parse().expect("a cursor"));
+    let page = all.get(cursor).map(
+        |(id, _, body, ours)| json!({ "databaseId": id, "body": body, "viewerDidAuthor": ours }),
+    );
+    let next = cursor + 1;
+    let info = json!({ "hasNextPage": next < all.len(), "endCursor": next.to_string() });
+    let comments = json!({ "nodes": page.into_iter().collect::<Vec<_>>(), "pageInfo": info });
+    json!({ "repository": { "pullRequest": { "comments": comments } } })
 }
 
 const ZERO: &str = "0000000000000000000000000000000000000000";

@@ -223,8 +223,74 @@ fn a_shallow_clone_with_a_detached_head_is_enough() {
     remote.change("shop/cart.yaml", "2.4.2", "2.4.3");
     push(&clone, &[]).succeed();
     assert_eq!(remote.tip(BRANCH), tip, "nothing conflicts");
-    assert_eq!(clone.git(&["rev-parse", "--is-shallow-repository"]), "true");
     remote.git(&["fsck", "--strict"]);
+}
+
+#[test]
+fn a_shallow_clone_stays_as_deep_as_it_is() {
+    let remote = Remote::new();
+    for version in 2..8 {
+        let (from, to) = (format!("2.4.{}", version - 1), format!("2.4.{version}"));
+        remote.change("shop/cart.yaml", &from, &to);
+    }
+    let url = format!("file://{}", remote.url());
+    let clone = Repository::clone_of(&url, &["--depth=5"]);
+    push(&clone, &[]).succeed();
+    remote.change("payments/api.yaml", "replicas: 2", "replicas: 4");
+    push(&clone, &[]).succeed();
+    let held = clone.git(&["rev-list", "--count", "HEAD"]);
+    assert!(held.parse::<usize>().expect("a number") >= 5, "{held}");
+    assert_eq!(remote.ahead(), 1);
+}
+
+#[test]
+fn a_branch_of_ours_is_no_base() {
+    let remote = Remote::new();
+    let clone = remote.clone();
+    push(&clone, &[]).succeed();
+    let tip = remote.tip(BRANCH);
+    // As a reviewer has it.
+    clone.git(&["fetch", "--quiet", "origin"]);
+    clone.git(&["checkout", "--quiet", BRANCH]);
+    push(&clone, &[]).succeed();
+    assert_eq!(remote.tip(BRANCH), tip, "base is the remote's default");
+    let refused = push(&clone, &["--base", BRANCH]).fail(64);
+    assert!(
+        refused.contains("is a branch that meshroll writes"),
+        "{refused}"
+    );
+}
+
+#[test]
+fn a_selection_takes_no_edit_out() {
+    let remote = Remote::new();
+    let clone = remote.clone();
+    push(&clone, &["--namespace", "payments"]).succeed();
+    push(&clone, &["--namespace", "shop"]).succeed();
+    let changed = remote.git(&["diff", "--name-only", "main", BRANCH]);
+    assert!(
+        changed.contains("payments/") && changed.contains("shop/"),
+        "{changed}"
+    );
+    assert!(!changed.contains("platform/"), "{changed}");
+    let tip = remote.tip(BRANCH);
+    push(&clone, &["--namespace", "elsewhere"]).succeed();
+    assert_eq!(remote.tip(BRANCH), tip);
+}
+
+#[test]
+fn an_edit_follows_its_manifest() {
+    let remote = Remote::new();
+    let clone = remote.clone();
+    push(&clone, &["--namespace", "payments"]).succeed();
+    clone.git(&["mv", "payments/api.yaml", "payments/interface.yaml"]);
+    clone
+        .write("meshroll.yaml", "halt: incident 42\n")
+        .commit("move");
+    clone.git(&["push", "--quiet", "origin", "main"]);
+    push(&clone, &[]).succeed();
+    let changed = remote.git(&["diff", "--name-only", "main", BRANCH]);
+    assert!(changed.contains("payments/interface.yaml"), "{changed}");
 }
 
 #[test]
@@ -270,7 +336,7 @@ fn author_committer_and_sign_off_are_the_users() {
 fn commits_are_signed_with_the_key_of_gits_configuration() {
     let remote = Remote::new();
     let clone = remote.clone();
-    let key = clone.path().join("../key-of-a-test");
+    let key = clone.path().join(".git/key");
     let key = key.to_str().expect("UTF-8");
     let generated = std::process::Command::new("ssh-keygen")
         .args(["-q", "-t", "ed25519", "-N", "", "-f", key])
@@ -290,11 +356,9 @@ fn commits_are_signed_with_the_key_of_gits_configuration() {
     );
     assert_eq!(remote.ahead(), 1);
     clone.git(&["config", "user.signingKey", "/nowhere"]);
-    let refused = push(&clone, &["--sign", "--namespace", "shop"]).fail(1);
+    remote.git(&["branch", "-D", BRANCH]);
+    let refused = push(&clone, &["--sign"]).fail(1);
     assert!(refused.contains("cannot be signed"), "{refused}");
-    for file in [key.to_owned(), format!("{key}.pub")] {
-        std::fs::remove_file(file).expect("removed");
-    }
 }
 
 #[test]

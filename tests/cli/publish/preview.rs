@@ -41,12 +41,16 @@ fn the_comment_is_one_and_goes_when_the_mesh_stays_as_it_is() {
     let hub = Hub::new(PathBuf::new());
     let repository = bump();
     hub.with(|hub| {
-        hub.comments
-            .push((900, 7, "LGTM <!-- meshroll: preview default -->".into()));
+        hub.comments.push((
+            900,
+            7,
+            "<!-- meshroll: preview default --> LGTM".into(),
+            false,
+        ));
     });
     assert_eq!(preview(&repository, &hub, &[]).status, 0);
     let comments = hub.with(|hub| hub.comments.clone());
-    let [_, (_, 7, text)] = comments.as_slice() else {
+    let [_, (_, 7, text, true)] = comments.as_slice() else {
         panic!("{comments:?}");
     };
     assert!(
@@ -58,7 +62,7 @@ fn the_comment_is_one_and_goes_when_the_mesh_stays_as_it_is() {
     hub.with(|hub| hub.log.clear());
     preview(&repository, &hub, &[]);
     let asked = hub.with(|hub| hub.log.clone());
-    assert_eq!(asked, ["GET /repos/acme/gitops/issues/7/comments"]);
+    assert_eq!(asked, ["POST /graphql", "POST /graphql"]);
     // Another cluster has a comment of its own.
     preview(&repository, &hub, &["--cluster", "prod"]);
     assert_eq!(hub.with(|hub| hub.comments.len()), 3);
@@ -69,14 +73,14 @@ fn the_comment_is_one_and_goes_when_the_mesh_stays_as_it_is() {
     assert_eq!(preview(&repository, &hub, &[]).status, 0);
     let left = hub.with(|hub| hub.comments.clone());
     assert_eq!(left.len(), 2, "{left:?}");
-    assert!(left[0].2.starts_with("LGTM"), "nobody else's is touched");
+    assert!(left[0].2.ends_with("LGTM"), "nobody else's is touched");
 }
 
 #[test]
 fn a_token_that_may_not_comment_is_said() {
     let hub = Hub::new(PathBuf::new());
     let body = "{\"message\":\"Resource not accessible by integration\"}";
-    hub.with(|hub| hub.next = vec![("POST", 403, "", body)]);
+    hub.with(|hub| hub.next = vec![("POST /repos", 403, "", body)]);
     let outcome = preview(&bump(), &hub, &[]);
     assert_eq!(outcome.status, 1);
     assert!(

@@ -101,8 +101,12 @@ fn one_pull_request_is_opened_and_then_kept() {
     assert_eq!(again["pullRequest"]["operation"], "kept");
     assert_eq!(site.remote.pushes(), 1);
     let asked = site.hub.with(|hub| hub.log.clone());
-    let status = format!("POST /repos/acme/gitops/statuses/{commit}");
-    assert_eq!(asked, ["GET /repos/acme/gitops/pulls", &status]);
+    let status = format!("GET /repos/acme/gitops/commits/{commit}/status");
+    assert_eq!(
+        asked,
+        ["GET /repos/acme/gitops/pulls", &status],
+        "nothing is written"
+    );
 }
 
 #[test]
@@ -153,7 +157,8 @@ fn what_a_person_closed_stays_closed_until_the_target_changes() {
     // Another target than the one that was declined.
     site.hub.with(|hub| {
         let body = hub.pulls[0]["body"].as_str().expect("a text");
-        hub.pulls[0]["body"] = json!(body.replace("1.27.3/", "1.27.2/"));
+        let (above, _) = body.split_once("targets=").expect("a marker");
+        hub.pulls[0]["body"] = json!(format!("{above}targets=1.000000 -->\n"));
     });
     let written = site.run(&[]);
     assert_eq!(written["pullRequest"]["operation"], "created");
@@ -205,10 +210,25 @@ fn a_persons_commit_is_explained_once_on_the_pull_request() {
     }
     site.check();
     let comments = site.hub.with(|hub| hub.comments.clone());
-    let [(_, 1, text)] = comments.as_slice() else {
+    let [(_, 1, text, true)] = comments.as_slice() else {
         panic!("{comments:?}");
     };
     assert!(text.contains("git push --force origin"), "{text}");
+    // A required check is theirs to pass, but for a halt.
+    let (commit, status) = site.last_status();
+    assert_eq!(
+        (commit, &status["state"]),
+        (site.remote.tip(BRANCH), &json!("success"))
+    );
+    site.configure("halt: incident 42\n");
+    site.apply(&[]).fail(1);
+    assert_eq!(site.last_status().1["state"], "pending");
+    site.configure("{}\n");
+    // Handed back by deleting the branch, which closes the pull request: that is no "no".
+    site.remote.git(&["branch", "-D", BRANCH]);
+    site.hub.with(|hub| hub.pulls[0]["state"] = json!("closed"));
+    let written = site.run(&[]);
+    assert_eq!(written["pullRequest"]["operation"], "created");
 }
 
 #[test]
@@ -235,7 +255,8 @@ fn github_makes_the_commit_where_it_is_asked_to() {
     let tip = site.remote.tip(BRANCH);
     let again = site.run(&["--commit-with", "github-api"]);
     assert_eq!(again["branch"]["operation"], "kept", "its commit is ours");
-    let less = site.run(&["--commit-with", "github-api", "--namespace", "shop"]);
+    site.configure("exclude: [{namespaces: [payments], reason: frozen}]\n");
+    let less = site.run(&["--commit-with", "github-api"]);
     assert_eq!(less["branch"]["operation"], "updated");
     assert_ne!(site.remote.tip(BRANCH), tip);
     assert_eq!(site.remote.ahead(), 1);
@@ -339,7 +360,10 @@ fn refusals_say_what_is_needed() {
 fn without_a_token_nothing_is_pushed() {
     let site = Site::new();
     let said = site.apply(&[]).env("GITHUB_TOKEN", "").fail(1);
-    assert!(said.contains("there is no token for GitHub"), "{said}");
+    assert!(
+        said.contains("there is no token for http://127.0.0.1:"),
+        "{said}"
+    );
     assert!(!site.remote.has(BRANCH));
     let arguments = ["--github-api-url", "http://github.example"];
     let insecure = site.apply(&[]).run();
@@ -363,6 +387,114 @@ fn without_a_token_nothing_is_pushed() {
     assert!(
         unnamed.contains("--github-repository OWNER/NAME"),
         "{unnamed}"
+    );
+}
+
+#[test]
+fn what_a_person_wrote_into_the_pull_request_stays() {
+    let site = Site::new();
+    site.run(&[]);
+    site.hub.with(|hub| {
+        let body = hub.pulls[0]["body"].as_str().expect("a text");
+        hub.pulls[0]["body"] = json!(format!("Ticket: X-1\r\n\r\n{body}"));
+        hub.pulls[0]["title"] = json!("Sidecars for November");
+    });
+    let written = site.run(&[]);
+    assert_eq!(written["pullRequest"]["operation"], "kept");
+    let written = site.run(&["--namespace", "shop", "--now", "2026-11-21T00:00:00Z"]);
+    assert_eq!(
+        written["branch"]["operation"], "kept",
+        "a selection takes nothing out"
+    );
+    site.configure("exclude: [{namespaces: [payments], reason: frozen}]\n");
+    site.run(&[]);
+    let pull = site.pull(1);
+    assert_eq!(pull["title"], "Sidecars for November");
+    let body = pull["body"].as_str().expect("a text");
+    assert!(
+        body.starts_with("Ticket: X-1\n\n<!-- meshroll -->"),
+        "{body}"
+    );
+    assert_eq!(body.matches("<!-- meshroll -->").count(), 1, "{body}");
+    // One that a person opened from our branch is taken over, and their words stay.
+    site.hub.with(|hub| {
+        hub.pulls[0]["body"] = json!("Opened by hand.");
+    });
+    site.run(&[]);
+    let body = site.pull(1)["body"].clone();
+    let body = body.as_str().expect("a text");
+    assert!(
+        body.starts_with("Opened by hand.\n\n<!-- meshroll -->"),
+        "{body}"
+    );
+}
+
+#[test]
+fn a_run_that_cannot_vouch_for_the_branch_takes_its_success_back() {
+    let site = Site::new();
+    site.run(&[]);
+    assert_eq!(site.last_status().1["state"], "success");
+    let snapshot = fixture("example/snapshot.json");
+    let mut old = vec!["apply", "--to", "pull-request", "--snapshot", &snapshot];
+    old.extend([
+        "--github-repository",
+        "acme/gitops",
+        "--github-api-url",
+        &site.hub.url,
+    ]);
+    site.clone.meshroll(&old).env("GITHUB_TOKEN", TOKEN).fail(1);
+    let (commit, status) = site.last_status();
+    assert_eq!(
+        (commit, &status["state"]),
+        (site.remote.tip(BRANCH), &json!("pending"))
+    );
+    let description = status["description"].as_str().expect("a text");
+    assert!(description.contains("old"), "{description}");
+}
+
+#[test]
+fn what_github_cannot_do_is_not_asked_of_it() {
+    let site = Site::new();
+    let signed = site
+        .apply(&["--commit-with", "github-api", "--author", "A <a@b>"])
+        .fail(64);
+    assert!(signed.contains("GitHub signs its commits"), "{signed}");
+    let snapshot = fixture("example/snapshot.json");
+    let branch = [
+        "apply",
+        "--to",
+        "branch",
+        "--commit-with",
+        "github-api",
+        "--snapshot",
+        &snapshot,
+    ];
+    let branch = site.clone.meshroll(&branch).fail(64);
+    assert!(branch.contains("use --to pull-request"), "{branch}");
+    // A token of github.com's goes to no other host.
+    site.clone.git(&[
+        "remote",
+        "set-url",
+        "origin",
+        "https://git.example/acme/gitops.git",
+    ]);
+    let other = [
+        "apply",
+        "--to",
+        "pull-request",
+        "--base",
+        "main",
+        "--snapshot",
+        &snapshot,
+    ];
+    let other = site
+        .clone
+        .meshroll(&other)
+        .env("GITHUB_TOKEN", TOKEN)
+        .fail(1);
+    assert!(
+        other.contains("there is no token for https://git.example/api/v3"),
+        "{other}"
     );
 }
 

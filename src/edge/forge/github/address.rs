@@ -11,6 +11,8 @@ pub struct GithubAddress {
     pub owner: String,
     /// Name of the repository.
     pub name: String,
+    /// Whether the API's URL was made of the remote's host, which may be no GitHub at all.
+    pub is_guessed: bool,
 }
 
 impl GithubAddress {
@@ -36,14 +38,19 @@ impl GithubAddress {
             remote: without_credentials(remote),
         })?;
         let host = of_remote.map(|(host, ..)| host);
-        let api = match (api, host.as_deref()) {
-            (Some(api), _) => api.trim_end_matches('/').to_owned(),
+        let (api, is_guessed) = match (api, host.as_deref()) {
+            (Some(api), _) => (api.trim_end_matches('/').to_owned(), false),
             (None, None | Some("github.com" | "ssh.github.com")) => {
-                "https://api.github.com".to_owned()
+                ("https://api.github.com".to_owned(), false)
             }
-            (None, Some(host)) => format!("https://{host}/api/v3"),
+            (None, Some(host)) => (format!("https://{host}/api/v3"), true),
         };
-        Ok(Self { api, owner, name })
+        Ok(Self {
+            api,
+            owner,
+            name,
+            is_guessed,
+        })
     }
 }
 

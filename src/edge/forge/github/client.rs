@@ -169,6 +169,16 @@ impl Client {
         Ok((Response::from_parts(parts, ()), text))
     }
 
+    /// A part of an answer, as what it is.
+    pub(super) fn decode<T: DeserializeOwned>(
+        &self,
+        action: Action,
+        part: Option<&Value>,
+    ) -> Result<T, ForgeError> {
+        let part = part.cloned().unwrap_or_default();
+        serde_json::from_value(part).map_err(|error| self.unreachable(action.0, &error))
+    }
+
     fn read<T: DeserializeOwned>(&self, action: Action, text: &str) -> Result<T, ForgeError> {
         serde_json::from_str(text).map_err(|error| self.unreachable(action.0, &error))
     }

@@ -34,7 +34,8 @@ pub(super) fn create(
         &json!({ "query": REPOSITORY, "variables": variables }),
     )?;
     let repository = text(&found, "/repository/id")?;
-    let helper = format!("{}.next", commit.branch);
+    // A name that no other content has: two runs that meet here make the same commit.
+    let helper = format!("{}.{}", commit.branch, commit.draft);
     let refs = Refs { client, repository };
     // What an earlier run left behind goes first.
     refs.update(&[json!({ "name": full(&helper), "afterOid": commit.base, "force": true })])?;

@@ -10,7 +10,7 @@ mod commit;
 use std::time::Duration;
 
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 
 pub use address::GithubAddress;
 use client::Client;
@@ -56,26 +56,64 @@ impl From<RawPullRequest> for PullRequest {
     }
 }
 
+/// REST does not say whose a comment is in a way that every token may ask: GraphQL does.
+const COMMENTS: &str = "query($owner: String!, $name: String!, $number: Int!, $after: String) { repository(owner: $owner, name: $name) { pullRequest(number: $number) { comments(first: 100, after: $after) { nodes { databaseId body viewerDidAuthor } pageInfo { hasNextPage endCursor } } } } }";
+
 #[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct RawComments {
+    nodes: Vec<RawComment>,
+    page_info: PageInfo,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct PageInfo {
+    has_next_page: bool,
+    end_cursor: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
 struct RawComment {
-    id: u64,
-    body: Option<String>,
+    database_id: Option<u64>,
+    body: String,
+    viewer_did_author: bool,
+}
+
+/// The latest status of every context of a commit.
+#[derive(Deserialize)]
+struct CombinedStatus {
+    statuses: Vec<RawStatus>,
+}
+
+#[derive(Deserialize)]
+struct RawStatus {
+    context: String,
+    state: String,
+    description: Option<String>,
 }
 
 impl Github {
-    /// A repository, asked with the token of the environment: `MESHROLL_GITHUB_TOKEN`,
-    /// `GITHUB_TOKEN` or `GH_TOKEN`; `retry_delay` is the wait before a second try.
+    /// A repository, asked with the token of the environment: `MESHROLL_GITHUB_TOKEN`, and where the
+    /// address is github.com's or was named, `GITHUB_TOKEN` or `GH_TOKEN`, which belong to no other
+    /// host; `retry_delay` is the wait before a second try.
     ///
     /// # Errors
     ///
     /// When there is no token, or it would be sent in clear text.
     pub fn connect(address: GithubAddress, retry_delay: Duration) -> Result<Self, ForgeError> {
-        let variables = ["MESHROLL_GITHUB_TOKEN", "GITHUB_TOKEN", "GH_TOKEN"];
+        let variables: &[&str] = match address.is_guessed {
+            true => &["MESHROLL_GITHUB_TOKEN"],
+            false => &["MESHROLL_GITHUB_TOKEN", "GITHUB_TOKEN", "GH_TOKEN"],
+        };
         let token = variables
             .iter()
             .filter_map(|name| std::env::var(name).ok())
             .find(|token| !token.is_empty());
-        let token = token.ok_or(ForgeError::NoToken)?;
+        let token = token.ok_or_else(|| ForgeError::NoToken {
+            api: address.api.clone(),
+        })?;
         Ok(Self {
             client: Client::new(address.api, &token, retry_delay)?,
             owner: address.owner,
@@ -147,23 +185,29 @@ impl Forge for Github {
         let body = json!({ "labels": labels });
         self.client
             .send("POST", action, &path, &body)
-            .map(|_: serde_json::Value| ())
+            .map(|_: Value| ())
     }
 
     fn comment(&self, number: u64, marker: &str) -> Result<Option<Comment>, ForgeError> {
         let action = ("reading the comments", "pull-requests: read");
-        let path = self.path(&format!("issues/{number}/comments"));
-        for page in 1..=MOST_PAGES {
-            let query = [("per_page", PAGE.to_string()), ("page", page.to_string())];
-            let comments: Vec<RawComment> = self.client.get(action, &path, &query)?;
-            let is_last = comments.len() < PAGE;
-            let ours = comments.into_iter().find_map(|raw| {
-                let body = raw.body.filter(|body| body.starts_with(marker))?;
-                Some(Comment { id: raw.id, body })
+        let mut after = Value::Null;
+        for _ in 0..MOST_PAGES {
+            let variables = json!({
+                "owner": self.owner, "name": self.name, "number": number, "after": after,
             });
-            if ours.is_some() || is_last {
+            let query = json!({ "query": COMMENTS, "variables": variables });
+            let answer = self.client.query(action, &query)?;
+            let found = answer.pointer("/repository/pullRequest/comments");
+            let comments: RawComments = self.client.decode(action, found)?;
+            let ours = comments.nodes.into_iter().find_map(|raw| {
+                let is_ours = raw.viewer_did_author && raw.body.starts_with(marker);
+                let (id, body) = (raw.database_id?, raw.body);
+                is_ours.then_some(Comment { id, body })
+            });
+            if ours.is_some() || !comments.page_info.has_next_page {
                 return Ok(ours);
             }
+            after = json!(comments.page_info.end_cursor);
         }
         Ok(None)
     }
@@ -177,7 +221,7 @@ impl Forge for Github {
         };
         self.client
             .send(method, action, &path, &body)
-            .map(|_: RawComment| ())
+            .map(|_: Value| ())
     }
 
     fn delete_comment(&self, id: u64) -> Result<(), ForgeError> {
@@ -188,12 +232,24 @@ impl Forge for Github {
 
     fn set_status(&self, commit: &str, context: &str, status: &Status) -> Result<(), ForgeError> {
         let state = if status.is_open { "success" } else { "pending" };
-        let body = json!({ "state": state, "context": context, "description": status.description });
         let action = ("setting the commit status", "statuses: write");
+        let query = [("per_page", PAGE.to_string())];
+        let path = self.path(&format!("commits/{commit}/status"));
+        let present: CombinedStatus = self.client.get(action, &path, &query)?;
+        let says_it = |one: &RawStatus| {
+            one.context == context
+                && one.state == state
+                && one.description.as_deref() == Some(&status.description)
+        };
+        // GitHub takes no more than 1,000 statuses of one commit and context.
+        if present.statuses.iter().any(says_it) {
+            return Ok(());
+        }
+        let body = json!({ "state": state, "context": context, "description": status.description });
         let path = self.path(&format!("statuses/{commit}"));
         self.client
             .send("POST", action, &path, &body)
-            .map(|_: serde_json::Value| ())
+            .map(|_: Value| ())
     }
 
     fn commit(&self, commit: ForgeCommit<'_>) -> Result<String, ForgeError> {

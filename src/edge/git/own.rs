@@ -1,0 +1,191 @@
+//! Branches of ours: which commits are meshroll's, and what a branch asks for.
+
+use git2::{Commit, DiffOptions, Oid};
+use sha2::{Digest as _, Sha256};
+
+use super::{GitError, GitRepository, failed};
+
+/// Merges of base on a branch that are looked through.
+const MOST_MERGES: usize = 50;
+/// How far below a person's commit the last one of ours is looked for.
+const MOST_COMMITS: usize = 100;
+
+/// A branch of ours as it stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OwnBranch {
+    /// Where it stands.
+    pub tip: Oid,
+    /// The commit of base that its changes are made to; the tip where base has them already.
+    pub base: Oid,
+    /// Whether it holds commits that base no longer has, so that it cannot stay.
+    pub is_stranded: bool,
+}
+
+impl GitRepository {
+    /// What a branch of ours stands at: a single commit of ours, and clean merges of base over it.
+    ///
+    /// `is_ours` tells our commits by their message and the [digest](Self::patch_digest) of what they
+    /// change.
+    ///
+    /// # Errors
+    ///
+    /// When the branch has a commit that is not ours, or cannot be read.
+    pub fn own_tip(
+        &self,
+        branch: &str,
+        tip: Oid,
+        base: Oid,
+        is_ours: impl Fn(&str, &str) -> bool,
+    ) -> Result<OwnBranch, GitError> {
+        let tip = self
+            .repository
+            .find_commit(tip)
+            .map_err(failed("reading the branch"))?;
+        // Merged already, or nothing on it yet.
+        if self.is_on(base, tip.id())? {
+            return Ok(OwnBranch {
+                tip: tip.id(),
+                base: tip.id(),
+                is_stranded: false,
+            });
+        }
+        let (own, merged) = self.below_merges(&tip, base);
+        if let (Some(parent), true) = (own.parent_id(0).ok(), self.is_own(&own, &is_ours)) {
+            let base_of_tip = merged.unwrap_or(parent);
+            // A shallow clone does not hold the history that would tell.
+            let is_on_base = self.repository.is_shallow() || self.is_on(base, base_of_tip)?;
+            return Ok(OwnBranch {
+                tip: tip.id(),
+                base: base_of_tip,
+                is_stranded: !is_on_base,
+            });
+        }
+        Err(GitError::ForeignBranch {
+            branch: branch.to_owned(),
+            commit: tip.id().to_string(),
+            ours: self.last_own(&tip, &is_ours).map(|id| id.to_string()),
+        })
+    }
+
+    /// What a commit changes against its parent, as a digest of the changed lines: it stays the same
+    /// when the commit is put on another base.
+    ///
+    /// # Errors
+    ///
+    /// When a tree cannot be read.
+    pub fn patch_digest(&self, old_tree: Oid, new_tree: Oid) -> Result<String, GitError> {
+        self.digest(old_tree, new_tree)
+            .map_err(failed("comparing two trees"))
+    }
+
+    /// Whether two commits on one base conflict: their changes cannot be merged.
+    ///
+    /// # Errors
+    ///
+    /// When a tree cannot be read.
+    pub fn conflicts(&self, base: Oid, ours: Oid, theirs: Oid) -> Result<bool, GitError> {
+        let tree = |id| {
+            self.repository
+                .find_commit(id)
+                .and_then(|commit| commit.tree())
+        };
+        let merged = tree(base).and_then(|base| {
+            self.repository
+                .merge_trees(&base, &tree(ours)?, &tree(theirs)?, None)
+        });
+        let merged = merged.map_err(failed("comparing two commits"))?;
+        Ok(merged.has_conflicts())
+    }
+
+    fn digest(&self, old: Oid, new: Oid) -> Result<String, git2::Error> {
+        let (old, new) = (
+            self.repository.find_tree(old)?,
+            self.repository.find_tree(new)?,
+        );
+        let mut options = DiffOptions::new();
+        options.context_lines(0).force_text(true);
+        let diff = self
+            .repository
+            .diff_tree_to_tree(Some(&old), Some(&new), Some(&mut options))?;
+        let mut digest = Sha256::new();
+        diff.print(git2::DiffFormat::Patch, |delta, _, line| {
+            let path = delta.new_file().path_bytes().unwrap_or_default();
+            match line.origin() {
+                // What a file's header says of modes and names counts, its blob ids do not.
+                'F' => {
+                    digest.update(path);
+                    digest.update(format!("\0{:?}\0", delta.new_file().mode()));
+                }
+                origin @ ('+' | '-') => {
+                    digest.update([u8::try_from(origin).unwrap_or_default()]);
+                    digest.update(line.content());
+                }
+                _ => {}
+            }
+            true
+        })?;
+        let digest = digest.finalize();
+        let digits = digest.iter().map(|byte| format!("{byte:02x}"));
+        Ok(digits.collect())
+    }
+
+    fn is_own(&self, commit: &Commit<'_>, is_ours: &impl Fn(&str, &str) -> bool) -> bool {
+        let message = String::from_utf8_lossy(commit.message_bytes());
+        let digest = || {
+            let parent = commit.parent(0)?;
+            self.digest(parent.tree_id(), commit.tree_id())
+        };
+        commit.parent_count() == 1 && digest().is_ok_and(|digest| is_ours(&message, &digest))
+    }
+
+    /// Whether a commit is another one or in its history.
+    fn is_on(&self, tip: Oid, commit: Oid) -> Result<bool, GitError> {
+        match self.repository.graph_descendant_of(tip, commit) {
+            Ok(is_below) => Ok(is_below || tip == commit),
+            // The history that a shallow clone holds ends before the answer.
+            Err(_) if self.repository.is_shallow() => Ok(tip == commit),
+            Err(error) => Err(failed("reading the history")(error)),
+        }
+    }
+
+    /// The commit below clean merges of base, which "Update branch" makes and which add nothing of
+    /// anybody's, and the commit of base that was merged last.
+    fn below_merges<'r>(&'r self, tip: &Commit<'r>, base: Oid) -> (Commit<'r>, Option<Oid>) {
+        let (mut own, mut last) = (tip.clone(), None);
+        for _ in 0..MOST_MERGES {
+            let Some((below, merged)) = self.merged_base(&own, base) else {
+                break;
+            };
+            last = last.or(Some(merged));
+            own = below;
+        }
+        (own, last)
+    }
+
+    /// Both parents of a commit that merges a commit of base into a branch and changes nothing else.
+    fn merged_base(&self, tip: &Commit<'_>, base: Oid) -> Option<(Commit<'_>, Oid)> {
+        if tip.parent_count() != 2 {
+            return None;
+        }
+        let own = self.repository.find_commit(tip.parent_id(0).ok()?).ok()?;
+        let merged = self.repository.find_commit(tip.parent_id(1).ok()?).ok()?;
+        let merge = self.repository.merge_commits(&own, &merged, None);
+        let tree = merge.ok()?.write_tree_to(&self.repository).ok()?;
+        let is_of_base =
+            self.repository.is_shallow() || self.is_on(base, merged.id()).unwrap_or(false);
+        (tree == tip.tree_id() && is_of_base).then(|| (own, merged.id()))
+    }
+
+    /// The last commit of ours in a branch's first-parent history, if it is near its tip.
+    fn last_own(&self, tip: &Commit<'_>, is_ours: &impl Fn(&str, &str) -> bool) -> Option<Oid> {
+        let mut id = tip.parent_id(0).ok()?;
+        for _ in 0..MOST_COMMITS {
+            let commit = self.repository.find_commit(id).ok()?;
+            if self.is_own(&commit, is_ours) {
+                return Some(id);
+            }
+            id = commit.parent_id(0).ok()?;
+        }
+        None
+    }
+}
