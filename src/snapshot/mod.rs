@@ -18,6 +18,7 @@ mod freshness;
 mod gaps;
 mod keep;
 mod kinds;
+mod list;
 mod merge;
 mod metadata;
 mod object;
