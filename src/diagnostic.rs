@@ -216,12 +216,15 @@ codes! {
         SnapshotIncomplete = "snapshot-incomplete": "The snapshot lacks a kind of object that is needed to tell what injection would do.",
         SnapshotStale = "snapshot-stale": "The snapshot is old: the cluster may have moved on since.",
         SnapshotAgeUnknown = "snapshot-age-unknown": "Nothing in the snapshot tells when it was taken.",
+        OracleRefused = "oracle-refused": "The API server or a webhook refused the dry run of a workload's next pod, as it would refuse the real one. The plan goes by the model.",
+        OracleUnanswered = "oracle-unanswered": "A dry run told nothing of a workload's next pod: meshroll may not ask (`create` on pods), or something in the way does not answer dry runs. The plan goes by the model.",
         NotChecked = "not-checked": "A check was not made because the snapshot does not hold the objects for it.",
         // mesh
         InjectorsOverlap = "injectors-overlap": "More than one injector selects a workload; the last configuration by name wins.",
         InjectorInvalid = "injector-invalid": "A webhook, ConfigMap or template of an injector is not what Istio renders.",
         RevisionNotServed = "revision-not-served": "A label names a revision or tag that no injector serves.",
         SkewExceeded = "skew-exceeded": "A proxy is further behind its control plane than Istio supports, or ahead of it.",
+        OracleDisagrees = "oracle-disagrees": "A dry run of a workload's next pod gave another sidecar than the model computes. The plan goes by the dry run; the model is at fault, or a webhook that it does not know.",
         ModelLimit = "model-limit": "A part of the expected sidecar could not be computed; it was left out of the comparison.",
         // upgrade
         AssumedVersion = "assumed-version": "A chart or an operator is asked for a version and what it renders is not in the repository. Only the version is assumed; templates and mesh configuration are taken as they are now.",

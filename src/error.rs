@@ -4,9 +4,11 @@ use std::error::Error as StdError;
 use std::fmt;
 
 use crate::config::ConfigError;
-use crate::edge::cluster::{ClusterError, ConnectError};
+use crate::edge::cluster::{ClusterError, ConnectError, ListError};
 use crate::edge::files::FilesError;
+use crate::edge::forge::ForgeError;
 use crate::edge::git::GitError;
+use crate::publish;
 use crate::snapshot::SnapshotError;
 
 /// Whose fault an error is; it decides the exit code.
@@ -56,6 +58,25 @@ impl RunError {
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hints.push(hint.into());
         self
+    }
+
+    /// Whether somebody else did something at the same moment, so that another look may help.
+    #[must_use]
+    pub fn is_race(&self) -> bool {
+        matches!(
+            self.source.downcast_ref::<GitError>(),
+            Some(GitError::Moved { .. })
+        ) || matches!(
+            self.source.downcast_ref::<ForgeError>(),
+            Some(ForgeError::Raced { .. })
+        )
+    }
+
+    /// Whether a branch has a commit that is not ours.
+    #[must_use]
+    pub fn is_foreign(&self) -> bool {
+        let error = self.source.downcast_ref::<GitError>();
+        matches!(error, Some(GitError::ForeignBranch { .. }))
     }
 
     /// The exit code that the run ends with.
@@ -128,6 +149,13 @@ impl From<ClusterError> for RunError {
                 ErrorKind::Environment,
                 "look at the kubeconfig and its context",
             ),
+            ClusterError::List {
+                source: ListError::Untrusted(_),
+                ..
+            } => (
+                ErrorKind::Environment,
+                "look at the server and certificate-authority-data of the kubeconfig; the certificate is never left unchecked",
+            ),
             ClusterError::List { .. } => (
                 ErrorKind::Environment,
                 "run again when the API server answers",
@@ -144,6 +172,45 @@ impl From<ClusterError> for RunError {
 impl From<FilesError> for RunError {
     fn from(error: FilesError) -> Self {
         Self::new(ErrorKind::Environment, error)
+    }
+}
+
+impl From<ForgeError> for RunError {
+    fn from(error: ForgeError) -> Self {
+        let hint = match &error {
+            ForgeError::NoToken => Some(
+                "set MESHROLL_GITHUB_TOKEN or GITHUB_TOKEN; in a workflow: `env: {GITHUB_TOKEN: ${{ github.token }}}`".to_owned(),
+            ),
+            ForgeError::NoRepository { .. } => {
+                Some("name it with --github-repository OWNER/NAME".to_owned())
+            }
+            ForgeError::Insecure { .. } => Some("name an https URL with --github-api-url".to_owned()),
+            ForgeError::Unauthorized { .. } => {
+                Some("the token has expired, or belongs to another GitHub".to_owned())
+            }
+            ForgeError::Forbidden { permission, .. } => Some(format!(
+                "the token needs the permission `{permission}`; for pull requests also allow \"GitHub Actions to create and approve pull requests\" in the settings of repository and organisation"
+            )),
+            ForgeError::NotFound { .. } => Some(
+                "the repository does not exist under this name, or the token may not see it".to_owned(),
+            ),
+            ForgeError::RateLimited { seconds, .. } => Some(format!(
+                "run again in {seconds} s: the next run goes on where this one stopped"
+            )),
+            ForgeError::Raced { .. } => Some("run again".to_owned()),
+            ForgeError::Refused { .. } | ForgeError::Unreachable { .. } => {
+                Some("the next run goes on where this one stopped".to_owned())
+            }
+        };
+        let kind = match &error {
+            ForgeError::NoRepository { .. } | ForgeError::Insecure { .. } => ErrorKind::Usage,
+            _ => ErrorKind::Environment,
+        };
+        let error = Self::new(kind, error);
+        match hint {
+            Some(hint) => error.hint(hint),
+            None => error,
+        }
     }
 }
 
@@ -165,12 +232,8 @@ impl From<GitError> for RunError {
                     "name a branch, a tag or a commit that this clone holds; a shallow clone may lack it",
                 ),
             ),
-            GitError::ForeignBranch { .. } => (
-                ErrorKind::Environment,
-                Some(
-                    "merge or delete the branch, then run again: meshroll never overwrites a person's commit",
-                ),
-            ),
+            // Its hint names the way back, below.
+            GitError::ForeignBranch { .. } => (ErrorKind::Environment, None),
             GitError::CheckedOut { .. } => (
                 ErrorKind::Environment,
                 Some("check out another branch, then run again"),
@@ -179,12 +242,45 @@ impl From<GitError> for RunError {
                 ErrorKind::Environment,
                 Some("something else wrote it at the same moment: run again"),
             ),
-            GitError::Unsupported { .. } | GitError::Failed { .. } => {
+            GitError::NoExecutable { .. } => (
+                ErrorKind::Environment,
+                Some("install git: meshroll fetches, pushes and signs with it"),
+            ),
+            GitError::Transport { .. } => (
+                ErrorKind::Environment,
+                Some(
+                    "`git fetch` and `git push` must work here: look at the remote's URL, the network and the credentials; nothing was pushed",
+                ),
+            ),
+            GitError::Refused { .. } => (
+                ErrorKind::Environment,
+                Some(
+                    "let meshroll/** be written by the credentials in use (`contents: write` in a workflow) and by the rules of the repository; nothing was pushed",
+                ),
+            ),
+            GitError::NoSuchBranch { .. } => (
+                ErrorKind::Input,
+                Some("name the branch that the restarts go to with --base"),
+            ),
+            GitError::BadName { .. } => (ErrorKind::Usage, None),
+            GitError::Unsigned { .. } => (
+                ErrorKind::Environment,
+                Some(
+                    "look at gpg.format and user.signingKey of git's configuration, or leave --sign out",
+                ),
+            ),
+            GitError::Unsupported { .. } | GitError::Failed { .. } | GitError::Protected { .. } => {
                 (ErrorKind::Environment, None)
             }
         };
+        let way_back = match &error {
+            GitError::ForeignBranch { branch, ours, .. } => {
+                Some(publish::hand_back(branch, ours.as_deref()))
+            }
+            _ => None,
+        };
         let error = Self::new(kind, error);
-        match hint {
+        match hint.map(str::to_owned).or(way_back) {
             Some(hint) => error.hint(hint),
             None => error,
         }

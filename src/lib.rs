@@ -29,9 +29,10 @@
 //! | [`report`] | table, JSON, Markdown, diff |
 //! | [`edge`] | files, cluster, Git, terminal: the only code that does I/O |
 //!
-//! Two vocabularies stand before the stages: [`diagnostic`] (what was wrong with the input) and
-//! [`reason`] (verdicts and why): every stage from `mesh` to `edit` gives reasons, so the closed set
-//! cannot live in `decision`, which comes after most of them.
+//! Three vocabularies stand before the stages: [`diagnostic`] (what was wrong with the input),
+//! [`reason`] (verdicts and why) and [`text`]. Every stage from `mesh` to `edit` gives reasons, so the closed set
+//! cannot live in `decision`, which comes after most of them; `text` says which characters no output
+//! may pass on: commit messages and reports have to agree on that.
 //!
 //! `upgrade` is a stage of its own because a plan for tomorrow's mesh must be the plan of today's in
 //! everything else: it gives back a snapshot, so that no stage after it knows of the assumption.
@@ -50,6 +51,7 @@
 
 pub mod diagnostic;
 pub mod reason;
+pub mod text;
 
 pub mod config;
 pub mod manifest;

@@ -20,7 +20,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use meshroll::edge::files::{self, Selection};
-use meshroll::edge::git::{GitRepository, NewCommit};
+use meshroll::edge::git::{Authorship, GitRepository, NewCommit};
 use meshroll::edit::{Assignment, EditRequest, plan_file};
 use meshroll::manifest::{self, ManifestFile, ManifestSet, RawFile, SIZE_LIMIT, Screen};
 use rayon::prelude::{IntoParallelRefIterator as _, ParallelIterator as _};
@@ -106,17 +106,19 @@ fn edit(directory: &Path) {
     let start = Instant::now();
     let files = edited(&set);
     let branch = "meshroll/bench/all";
+    let tree = repository.write_tree(base, &files).expect("a tree");
     let commit = NewCommit {
-        branch,
         base,
+        tree,
         message: "restart",
         time: jiff::Timestamp::UNIX_EPOCH,
-        files: &files,
+        authorship: &Authorship::default(),
     };
+    let commit = repository.create_commit(&commit).expect("a commit");
     let expected = repository.commit(branch).ok();
     repository
-        .commit_to_branch(&commit, expected)
-        .expect("a commit");
+        .move_to(branch, commit, expected)
+        .expect("a moved branch");
     let time = start.elapsed();
     println!("{} {} {}", time.as_micros(), files.len(), peak_memory());
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::case::{Case, PodCase};
 use super::template::{self, Templates};
-use super::{Decision, DriftCount, Inputs, Marks, PodCounts, Stamps};
+use super::{Decision, DriftCount, Inputs, Marks, PodCounts, Stamps, oracle};
 use crate::config::DriftClass;
 use crate::diagnostic::{Diagnostic, DiagnosticCode, Location};
 use crate::gitops::{Delivery, Origin, Source};
@@ -20,28 +20,27 @@ pub(super) fn judge<'a>(
     member: &Member<'_>,
 ) -> (Decision<'a>, Vec<Diagnostic>) {
     let origin = inputs.deliveries.origin(member);
-    let (expectation, differs) = expectation(inputs, member, &origin);
+    let (expectation, mut diagnostics) = expectation(inputs, member, &origin);
     let case = gather(inputs, member, origin, expectation);
-    let mut diagnostics: Vec<Diagnostic> = differs.into_iter().collect();
     diagnostics.extend(limits(&case));
     (decide(case), diagnostics)
 }
 
-/// What the next pod would get; and a diagnostic where Git's template would bring another sidecar
-/// than the live one.
+/// What the next pod would get; and diagnostics where Git's template would bring another sidecar
+/// than the live one, and where a dry run gave another than the model computes.
 fn expectation(
     inputs: Inputs<'_>,
     member: &Member<'_>,
     origin: &Origin<'_>,
-) -> (Expectation, Option<Diagnostic>) {
+) -> (Expectation, Vec<Diagnostic>) {
     if let Some(reason) = incomplete(inputs) {
-        return (Expectation::Unknown(reason), None);
+        return (Expectation::Unknown(reason), Vec::new());
     }
     let Some(Templates { next, live }) = template::of(member, origin) else {
         let workload = &member.reference;
         let message = format!("neither Git nor the snapshot holds the pod template of {workload}");
         let reason = Reason::new(ReasonCode::SnapshotIncomplete, message);
-        return (Expectation::Unknown(reason), None);
+        return (Expectation::Unknown(reason), Vec::new());
     };
     let namespace = &member.reference.namespace;
     let labels = inputs
@@ -55,10 +54,11 @@ fn expectation(
             .mesh
             .expect(namespace, labels, template, &controller_labels)
     };
-    let expectation = expect(&next);
-    let differs = live.filter(|live| expect(live) != expectation);
-    let diagnostic = differs.and_then(|_| template_differs(origin));
-    (expectation, diagnostic)
+    let model = expect(&next);
+    let differs = live.filter(|live| expect(live) != model);
+    let differs = differs.and_then(|_| template_differs(origin));
+    let (expectation, disagrees) = oracle::preferred(inputs, member, &next, model);
+    (expectation, differs.into_iter().chain(disagrees).collect())
 }
 
 /// How the injectors come to give the next pod what they give it.
@@ -70,11 +70,13 @@ pub(super) fn explanation(inputs: Inputs<'_>, member: &Member<'_>) -> Option<Exp
         .namespaces
         .get(namespace)
         .map(|metadata| &metadata.labels);
-    Some(
-        inputs
-            .mesh
-            .explain(namespace, labels, &next, &member.controller_labels()),
-    )
+    let controller_labels = member.controller_labels();
+    let mut explanation = inputs
+        .mesh
+        .explain(namespace, labels, &next, &controller_labels);
+    let model = explanation.expectation;
+    (explanation.expectation, _) = oracle::preferred(inputs, member, &next, model);
+    Some(explanation)
 }
 
 /// Why nothing can be told at all: a kind that is needed is not in the snapshot.

@@ -9,6 +9,7 @@ mod case;
 mod exclusion;
 mod judge;
 mod marks;
+mod oracle;
 mod standing;
 mod template;
 
@@ -18,6 +19,7 @@ use rayon::prelude::{IntoParallelRefIterator as _, ParallelIterator as _};
 pub use carry::{Carried, carry};
 pub use marks::Marks;
 pub(crate) use marks::is_argo_rollout;
+pub use oracle::{Verification, verify};
 
 use crate::config::Policy;
 use crate::diagnostic::Diagnostic;

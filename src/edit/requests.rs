@@ -13,7 +13,7 @@ use crate::manifest::{ManifestFile, Object};
 use crate::rollout::Effect;
 use crate::wave::RestartPlan;
 
-/// Plans the edits of every restart of a plan, sorted by path.
+/// Plans the edits of every restart that a plan writes, sorted by path.
 ///
 /// A restart whose edit is refused becomes `manual` in the plan.
 #[must_use]
@@ -61,7 +61,7 @@ fn restarts_by_file<'a>(
     now: Timestamp,
 ) -> BTreeMap<&'a str, FileRestarts<'a>> {
     let mut files = BTreeMap::new();
-    for position in plan.restarts() {
+    for position in plan.written() {
         let decision = &plan.workloads[position].decision;
         let Some((file, request)) = request(decision, keys, now) else {
             continue;

@@ -358,9 +358,10 @@ pub(super) fn plain_items(
         .map(|file| file.objects.as_slice());
     let objects = objects.unwrap_or_default().iter().enumerate();
     objects.filter_map(move |(index, object)| {
-        let workload = object.workload()?;
-        let refers = value::at(&workload.spec, &["workloadRef"]).is_some();
-        if workload.is_patch && !refers {
+        let workload = object.workload();
+        let refers =
+            workload.is_some_and(|workload| value::at(&workload.spec, &["workloadRef"]).is_some());
+        if workload.is_some_and(|workload| workload.is_patch) && !refers {
             return None;
         }
         let namespace = &object.reference.namespace;

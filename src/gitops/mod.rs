@@ -14,6 +14,7 @@ mod flux;
 mod generated;
 mod helm;
 mod kustomize;
+mod order;
 mod origin;
 mod ownership;
 mod patch;

@@ -18,6 +18,7 @@ mod injector_config;
 mod mesh_config;
 mod native;
 mod observed;
+mod oracle;
 mod prometheus;
 mod proxy_config;
 mod proxy_config_resource;
@@ -31,7 +32,7 @@ mod skew;
 mod stamp;
 mod template;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
 mod usage;
@@ -48,6 +49,7 @@ pub use fingerprint::SCHEME;
 pub use image::ImageName;
 pub use injector::Match;
 pub use observed::{Observation, ObservedSidecar, holds_a_sidecar, observe, observe_in};
+pub use oracle::{Agreement, Verified};
 pub use resolution::{Called, Explanation};
 pub(crate) use resources::nano;
 pub(crate) use selector::LabelSelector;

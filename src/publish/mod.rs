@@ -1,142 +1,24 @@
-//! Publishing: what would be delivered, as values: branch names and commit messages.
+//! Publishing: what would be delivered, as values: branches, commit messages and pull requests.
 
-use std::collections::BTreeSet;
-use std::fmt::Write as _;
+mod branch;
+mod message;
+mod pull_request;
 
-use jiff::Timestamp;
-
-use crate::edit::FileEdit;
-use crate::wave::RestartPlan;
-
-/// Key of the trailer that names what the restarts are for; it also marks a commit as ours.
-pub const TARGET_TRAILER: &str = "Meshroll-Target";
-/// Key of the trailer that names the snapshot's cluster and capture time.
-pub const SNAPSHOT_TRAILER: &str = "Meshroll-Snapshot";
+pub use branch::{
+    BranchAction, OpenBranch, RestartEdit, branch_action, hand_back, keep_held, planned_edits,
+};
+pub use message::{
+    SNAPSHOT_TRAILER, TARGET_TRAILER, TREE_TRAILER, commit_message, is_ours, is_recording,
+    recording_message,
+};
+pub use pull_request::{
+    FOREIGN_MARKER, PullRequest, PullRequestAction, PullRequestContent, PullRequestState, Status,
+    closing_body, foreign_commit_comment, preview_comment, preview_marker, pull_request_action,
+    pull_request_content, status,
+};
 
 /// The branch of a cluster's wave.
 #[must_use]
 pub fn branch(cluster: &str, wave: &str) -> String {
     format!("meshroll/{cluster}/{wave}")
-}
-
-/// Whether a commit message is one of ours.
-#[must_use]
-pub fn is_ours(message: &str) -> bool {
-    has_trailer(message, TARGET_TRAILER)
-}
-
-/// The commit message for the restarts of a plan.
-///
-/// The subject names count and target version; the body lists the workloads, one a line; trailers
-/// name target and snapshot.
-#[must_use]
-pub fn commit_message(
-    plan: &RestartPlan<'_>,
-    edits: &[FileEdit],
-    cluster: &str,
-    captured_at: Timestamp,
-) -> String {
-    let targets = targets(plan);
-    let workloads: usize = edits.iter().map(|edit| edit.objects.len()).sum();
-    let versions: BTreeSet<&str> = targets
-        .iter()
-        .map(|target| target.split('/').next().unwrap_or("-"))
-        .collect();
-    let versions = match Vec::from_iter(versions).as_slice() {
-        ["-"] | [] => String::new(),
-        versions => format!(" for Istio {}", versions.join(", ")),
-    };
-    let noun = if workloads == 1 {
-        "workload"
-    } else {
-        "workloads"
-    };
-    let mut message = format!("meshroll: restart {workloads} {noun}{versions}\n\n");
-    message.push_str("Their sidecars differ from what injection would give them now.\n\n");
-    for position in plan.restarts() {
-        let decision = &plan.workloads[position].decision;
-        let causes: Vec<String> = decision
-            .drifts
-            .iter()
-            .map(|count| format!("{} -> {}", count.drift.observed, count.drift.expected))
-            .collect();
-        let line = format!("- {}: {}", decision.reference, causes.join("; "));
-        // Writing into a String cannot fail.
-        let _ = writeln!(message, "{}", one_line(&line));
-    }
-    message.push('\n');
-    for target in &targets {
-        let _ = writeln!(message, "{TARGET_TRAILER}: {}", one_line(target));
-    }
-    let _ = writeln!(
-        message,
-        "{SNAPSHOT_TRAILER}: {} {captured_at}",
-        one_line(cluster)
-    );
-    message
-}
-
-/// The commit message of a recording.
-#[must_use]
-pub fn recording_message(cluster: &str, captured_at: Timestamp) -> String {
-    let cluster = one_line(cluster);
-    format!("meshroll: snapshot of {cluster}\n\n{SNAPSHOT_TRAILER}: {cluster} {captured_at}\n")
-}
-
-/// Whether a commit message is that of a recording.
-#[must_use]
-pub fn is_recording(message: &str) -> bool {
-    has_trailer(message, SNAPSHOT_TRAILER)
-}
-
-fn has_trailer(message: &str, key: &str) -> bool {
-    let is_trailer = |line: &str| {
-        line.strip_prefix(key)
-            .is_some_and(|rest| rest.starts_with(": "))
-    };
-    message.lines().any(is_trailer)
-}
-
-/// Version and revision of every restart, sorted: the stamps without their hashes.
-fn targets(plan: &RestartPlan<'_>) -> BTreeSet<String> {
-    plan.restarts()
-        .filter_map(|position| plan.workloads[position].decision.restart.as_ref())
-        .map(|restart| {
-            format!(
-                "{}/{}",
-                restart.stamp.version.as_deref().unwrap_or("-"),
-                restart.stamp.revision
-            )
-        })
-        .collect()
-}
-
-/// The text without control characters: names and values come from the cluster, and a line break in
-/// one would forge a trailer.
-fn one_line(text: &str) -> String {
-    text.chars()
-        .map(|c| if c.is_control() { '\u{fffd}' } else { c })
-        .collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{is_ours, one_line};
-
-    #[test]
-    fn a_commit_is_ours_by_its_trailer() {
-        assert!(is_ours(
-            "meshroll: restart 1 workload\n\nMeshroll-Target: 1.27.3/default\n"
-        ));
-        assert!(!is_ours("fix: mention Meshroll-Target: in passing"));
-        assert!(!is_ours("Meshroll-Targets: no"));
-    }
-
-    #[test]
-    fn a_line_break_in_a_name_forges_no_trailer() {
-        assert_eq!(
-            one_line("a\nMeshroll-Target: x\u{1b}[31m"),
-            "a\u{fffd}Meshroll-Target: x\u{fffd}[31m"
-        );
-    }
 }

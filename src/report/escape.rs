@@ -1,4 +1,6 @@
-//! Escaping: what comes from a repository or a cluster never becomes control, markup or command.
+//! Escaping: what comes from a repository or a cluster never becomes control or markup.
+
+use crate::text::is_treacherous;
 
 /// Text for a terminal: control and bidirectional characters become visible escapes.
 ///
@@ -17,17 +19,6 @@ pub fn for_terminal(text: &str) -> String {
         }
     }
     safe
-}
-
-/// Characters that change what a reader sees around them: C0 and C1 controls, line and paragraph
-/// separators, bidirectional marks, zero-width characters, the byte order mark.
-pub(super) fn is_treacherous(c: char) -> bool {
-    c.is_control()
-        || matches!(
-            c,
-            '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
-                | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}'
-        )
 }
 
 /// Text for Markdown prose and table cells: nothing in it is markup, a link, a mention or HTML.
@@ -74,15 +65,9 @@ pub(super) fn as_code(text: &str) -> String {
     format!("{fence}{pad}{text}{pad}{fence}")
 }
 
-/// The data of a GitHub workflow command (`::error::<data>`).
-#[must_use]
-pub fn for_workflow_command(text: &str) -> String {
-    for_terminal(&text.replace(['\r', '\n'], " ")).replace('%', "%25")
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{as_code, for_markdown, for_terminal, for_workflow_command};
+    use super::{as_code, for_markdown, for_terminal};
 
     #[test]
     fn a_terminal_sees_escapes_as_text() {
@@ -108,13 +93,5 @@ mod tests {
         assert_eq!(as_code("``"), "``` `` ```");
         assert_eq!(as_code("a|b"), "`a\\|b`");
         assert_eq!(as_code("a\nb"), "`a\u{fffd}b`");
-    }
-
-    #[test]
-    fn a_workflow_command_stays_one_line() {
-        assert_eq!(
-            for_workflow_command("50%\n::set-output name=x::y"),
-            "50%25 ::set-output name=x::y"
-        );
     }
 }

@@ -7,13 +7,13 @@ use std::io;
 use serde::Serialize;
 use serde_json::ser::{Formatter, PrettyFormatter};
 
-use super::escape::is_treacherous;
-use super::{Assumption, Report, Written};
+use super::{Assumption, BranchOperation, Report, Written, WrittenBranch};
 use crate::decision::{Decision, DriftCount};
 use crate::diagnostic::{Code as _, Diagnostic};
 use crate::gitops::{Blocker, Delivery};
 use crate::mesh::{Revision, Usage};
 use crate::reason::Reason;
+use crate::text::is_treacherous;
 use crate::upgrade::Change;
 use crate::wave::PlannedWorkload;
 
@@ -175,15 +175,32 @@ struct DiagnosticLine<'a> {
 }
 
 #[derive(Serialize)]
-#[serde(tag = "to", rename_all = "camelCase")]
+#[serde(tag = "to", rename_all = "kebab-case")]
 enum WrittenTo<'a> {
     Worktree,
-    Branch {
-        branch: &'a str,
-        commit: &'a str,
-        changed: bool,
+    Branch(BranchLine<'a>),
+    #[serde(rename_all = "camelCase")]
+    PullRequest {
+        branch: Option<BranchLine<'a>>,
+        pull_request: Option<PullRequestLine<'a>>,
     },
     Nothing,
+}
+
+#[derive(Serialize)]
+struct BranchLine<'a> {
+    branch: &'a str,
+    remote: Option<&'a str>,
+    commit: Option<&'a str>,
+    operation: &'static str,
+    changed: bool,
+}
+
+#[derive(Serialize)]
+struct PullRequestLine<'a> {
+    number: u64,
+    url: &'a str,
+    operation: &'static str,
 }
 
 /// The plan as JSON, with a final newline.
@@ -374,16 +391,29 @@ fn assumed_change(change: &Change) -> AssumedChange<'_> {
 fn written(written: &Written) -> WrittenTo<'_> {
     match written {
         Written::Worktree => WrittenTo::Worktree,
-        Written::Branch {
+        Written::Branch(branch) => WrittenTo::Branch(branch_line(branch)),
+        Written::PullRequest {
             branch,
-            commit,
-            changed,
-        } => WrittenTo::Branch {
-            branch,
-            commit,
-            changed: *changed,
+            pull_request,
+        } => WrittenTo::PullRequest {
+            branch: branch.as_ref().map(branch_line),
+            pull_request: pull_request.as_ref().map(|written| PullRequestLine {
+                number: written.number,
+                url: &written.url,
+                operation: written.operation.as_str(),
+            }),
         },
         Written::Nothing => WrittenTo::Nothing,
+    }
+}
+
+fn branch_line(written: &WrittenBranch) -> BranchLine<'_> {
+    BranchLine {
+        branch: &written.branch,
+        remote: written.remote.as_deref(),
+        commit: written.commit.as_deref(),
+        operation: written.operation.as_str(),
+        changed: written.operation != BranchOperation::Kept,
     }
 }
 

@@ -13,7 +13,7 @@ mod table;
 use jiff::Timestamp;
 use markdown::Surface;
 
-pub use escape::{for_terminal, for_workflow_command};
+pub use escape::for_terminal;
 pub use explain::{code as explain_code, workload as explain_workload};
 
 use crate::diagnostic::Diagnostic;
@@ -96,17 +96,96 @@ pub struct Assumption<'a> {
 pub enum Written {
     /// Files of the work tree.
     Worktree,
-    /// A commit on a branch, or nothing where the branch already had it.
-    Branch {
-        /// Short name of the branch.
-        branch: String,
-        /// The commit.
-        commit: String,
-        /// Whether the branch moved.
-        changed: bool,
+    /// A branch.
+    Branch(WrittenBranch),
+    /// A branch of the remote, and its pull request.
+    PullRequest {
+        /// The branch; none where it was not looked at, since a person closed its pull request.
+        branch: Option<WrittenBranch>,
+        /// The pull request; none where there is none and none is needed.
+        pull_request: Option<WrittenPullRequest>,
     },
     /// Nothing: no restart is due.
     Nothing,
+}
+
+/// What became of a branch.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WrittenBranch {
+    /// Its short name.
+    pub branch: String,
+    /// The remote that it is on; none for a local branch.
+    pub remote: Option<String>,
+    /// Where it stands; none where it was deleted.
+    pub commit: Option<String>,
+    /// What was done.
+    pub operation: BranchOperation,
+}
+
+/// What was done with a branch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BranchOperation {
+    /// It is new.
+    Created,
+    /// It moved.
+    Updated,
+    /// It had it already.
+    Kept,
+    /// Nothing is left to restart: it is gone.
+    Deleted,
+}
+
+/// What became of a pull request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WrittenPullRequest {
+    /// Its number.
+    pub number: u64,
+    /// Where a person reads it.
+    pub url: String,
+    /// What was done.
+    pub operation: PullRequestOperation,
+}
+
+/// What was done with a pull request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PullRequestOperation {
+    /// It is new.
+    Created,
+    /// Its title or text changed.
+    Updated,
+    /// It said it already.
+    Kept,
+    /// Nothing is left to restart: it is closed.
+    Closed,
+    /// A person closed it, and nothing else is to be restarted since.
+    Declined,
+}
+
+impl BranchOperation {
+    /// The word for it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Created => "created",
+            Self::Updated => "updated",
+            Self::Kept => "kept",
+            Self::Deleted => "deleted",
+        }
+    }
+}
+
+impl PullRequestOperation {
+    /// The word for it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Created => "created",
+            Self::Updated => "updated",
+            Self::Kept => "kept",
+            Self::Closed => "closed",
+            Self::Declined => "declined",
+        }
+    }
 }
 
 /// Renders the report in a format.

@@ -4,7 +4,7 @@ use comfy_table::Table;
 use comfy_table::presets;
 
 use super::escape::for_terminal;
-use super::{Assumption, Report, Written};
+use super::{Assumption, BranchOperation, Report, Written, WrittenBranch};
 use crate::decision::{Decision, DriftCount};
 use crate::diagnostic::Code as _;
 use crate::mesh::Usage;
@@ -253,23 +253,38 @@ fn summary(report: Report<'_>) -> String {
         None if files > 0 => format!("{counts}; {files} {noun} to edit"),
         None | Some(Written::Nothing) => format!("{counts}; nothing to edit"),
         Some(Written::Worktree) => format!("{counts}; {files} {noun} edited"),
-        Some(Written::Branch {
+        Some(Written::Branch(branch)) => format!("{counts}; {}", branch_line(branch, files, noun)),
+        Some(Written::PullRequest {
             branch,
-            commit,
-            changed: true,
+            pull_request,
         }) => {
-            format!(
-                "{counts}; {files} {noun} edited on {branch} ({})",
-                short(commit)
-            )
+            let branch = branch.as_ref();
+            let branch = branch.map(|branch| format!("; {}", branch_line(branch, files, noun)));
+            let pull_request = pull_request.as_ref().map(|written| {
+                let (operation, url) = (written.operation.as_str(), for_terminal(&written.url));
+                format!("; pull request #{} {operation}: {url}", written.number)
+            });
+            [Some(counts), branch, pull_request]
+                .into_iter()
+                .flatten()
+                .collect()
         }
-        Some(Written::Branch {
-            branch,
-            commit,
-            changed: false,
-        }) => {
-            format!("{counts}; {branch} has it already ({})", short(commit))
+    }
+}
+
+fn branch_line(written: &WrittenBranch, files: usize, noun: &str) -> String {
+    let name = match &written.remote {
+        Some(remote) => format!("{remote} {}", written.branch),
+        None => written.branch.clone(),
+    };
+    let name = for_terminal(&name);
+    let commit = short(written.commit.as_deref().unwrap_or_default());
+    match written.operation {
+        BranchOperation::Created | BranchOperation::Updated => {
+            format!("{files} {noun} edited on {name} ({commit})")
         }
+        BranchOperation::Kept => format!("{name} has it already ({commit})"),
+        BranchOperation::Deleted => format!("nothing is left to restart: {name} is deleted"),
     }
 }
 

@@ -4,6 +4,7 @@
 
 mod arithmetic;
 mod current;
+mod dry_run;
 mod effect;
 #[cfg(test)]
 pub(crate) mod fixture;
@@ -21,6 +22,7 @@ pub(crate) mod value;
 use jiff::Timestamp;
 
 pub use arithmetic::{Disruption, disruption};
+pub use dry_run::{DryRun, dry_runs};
 pub use gateway::{Gateway, gateway};
 pub use kind::WorkloadKind;
 pub use remedy::{delete_pods, kubectl, shell_word};

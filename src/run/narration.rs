@@ -53,6 +53,13 @@ fn hint(hint: &str) {
     terminal::narrate(&format!("  hint: {}", for_terminal(hint)));
 }
 
+/// Says that something was verified.
+pub(super) fn verified(cli: &Cli, message: &str) {
+    if !cli.quiet {
+        terminal::narrate(&format!("meshroll: {message}"));
+    }
+}
+
 /// Prints a report in every format that is asked for.
 ///
 /// # Errors

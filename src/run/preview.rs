@@ -1,14 +1,15 @@
 //! `--assume-applied`: the plan for the mesh that the repository asks for, before it is there.
 
+use super::planned::Planned;
 use super::source::{ManifestSource, cluster_policy};
 use super::world::World;
-use super::{Planned, narration};
+use super::{narration, pull_request};
 use crate::cli::{Cli, PlanArgs, RepositoryArgs};
 use crate::edge::git::GitRepository;
 use crate::error::{DONE, RunError};
 use crate::manifest::ManifestSet;
 use crate::mesh::Mesh;
-use crate::report::{Assumption, Report, SnapshotSummary};
+use crate::report::{self, Assumption, Report, SnapshotSummary};
 use crate::snapshot;
 use crate::upgrade::{self, Desired};
 use crate::wave::RestartPlan;
@@ -79,7 +80,37 @@ pub(super) fn unchanged(cli: &Cli, args: &PlanArgs) -> Result<Option<u8>, RunErr
         color: false,
     };
     narration::print(report, &args.output, cli.color)?;
+    comment(args, None)?;
     Ok(Some(DONE))
+}
+
+/// Keeps the comment of the pull request that makes the change: one, and none where the mesh stays
+/// as it is.
+///
+/// # Errors
+///
+/// When the forge refuses.
+pub(super) fn comment(args: &PlanArgs, planned: Option<&Planned<'_>>) -> Result<(), RunError> {
+    let Some(number) = args.comment_on else {
+        return Ok(());
+    };
+    let repository = GitRepository::open(&args.input.repository.repo)?;
+    let delay = jiff::SignedDuration::from_secs(1);
+    let forge = pull_request::connect(&repository, &args.github, "origin", delay)?;
+    let report = planned
+        .filter(|planned| {
+            planned
+                .assumed
+                .is_some_and(|(changes, _)| !changes.is_empty())
+        })
+        .map(|planned| report::pull_request_body(planned.report(None)));
+    let cluster = &args.input.repository.cluster;
+    Ok(pull_request::preview(
+        forge.as_ref(),
+        number,
+        cluster,
+        report.as_deref(),
+    )?)
 }
 
 /// What a revision wants of the cluster's mesh.
@@ -101,17 +132,18 @@ impl World {
     /// When the base cannot be read.
     pub(super) fn assume_applied(
         &mut self,
-        args: &PlanArgs,
+        args: &RepositoryArgs,
+        base: Option<&str>,
     ) -> Result<Vec<upgrade::Change>, RunError> {
         let wanted = Desired::read(&self.manifests, &self.paths);
-        let base = match &args.base {
+        let base = match base {
             Some(base) => {
                 let source = ManifestSource {
                     repository: &self.repository,
                     root: self.root.as_deref(),
                     base: Some(self.repository.commit(base)?),
                 };
-                Some(desired(source, &args.input.repository)?)
+                Some(desired(source, args)?)
             }
             None => None,
         };

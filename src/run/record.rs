@@ -4,14 +4,14 @@ use std::path::PathBuf;
 
 use jiff::SignedDuration;
 
-use super::narration;
+use super::{narration, source};
 use crate::cli::{Cli, ClusterArgs, SnapshotArgs};
 use crate::config::Policy;
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Diagnostic, DiagnosticCode};
 use crate::edge::cluster::{self, ClusterOptions};
 use crate::edge::git::{GitRepository, Orphan};
 use crate::edge::{clock, snapshot_file, terminal};
-use crate::error::{DONE, RunError};
+use crate::error::{DONE, ErrorKind, RunError};
 use crate::publish;
 use crate::snapshot::{self, ClusterSnapshot, ReadOptions};
 
@@ -24,10 +24,12 @@ const RECORDING: &str = "snapshot.json.zst";
 ///
 /// When the cluster or a file cannot be read, or the recording cannot be written.
 pub(super) fn record(cli: &Cli, args: &SnapshotArgs) -> Result<u8, RunError> {
-    let options = ReadOptions {
-        allow_partial: args.allow_partial,
-        ..ReadOptions::default()
-    };
+    if args.live.oracle && !args.from.is_empty() {
+        let message = "--oracle asks a live cluster, and --from reads files";
+        return Err(RunError::new(ErrorKind::Usage, message).hint("leave one of them out"));
+    }
+    let policy = source::policy_of(&args.repo, args.config.as_deref())?;
+    let options = options(&policy, args.allow_partial);
     let (snapshot, diagnostics) = read(cli, &args.from, &args.live, options)?;
     narration::diagnostics(cli, &diagnostics);
     match &args.to_branch {
@@ -75,18 +77,23 @@ pub(super) fn read(
     options: ReadOptions,
 ) -> Result<(ClusterSnapshot, Vec<Diagnostic>), RunError> {
     if !files.is_empty() {
-        return Ok(snapshot::read_with(snapshot_file::open(files)?, &options)?);
+        let (snapshot, mut found) = snapshot::read_with(snapshot_file::open(files)?, &options)?;
+        if live.oracle && snapshot.injections.is_empty() {
+            found.push(no_dry_runs());
+        }
+        return Ok((snapshot, found));
     }
     let options = ClusterOptions {
         kubeconfig: live.kubeconfig.clone(),
         context: live.context.clone(),
         allow_exec: live.allow_exec,
+        oracle: live.oracle,
         read: options,
     };
     let shows = !cli.quiet && terminal::is_watched();
     let mut progress = |progress: cluster::Progress| {
         if shows {
-            terminal::progress(&format!("{}: {}", progress.kind.plural, progress.objects));
+            terminal::progress(&format!("{}: {}", progress.what, progress.done));
         }
     };
     let result = cluster::snapshot(&options, clock::now(), &mut progress);
@@ -94,6 +101,12 @@ pub(super) fn read(
         terminal::progress("");
     }
     Ok(result?)
+}
+
+fn no_dry_runs() -> Diagnostic {
+    let message = "the recording holds no dry runs, and --oracle makes them in a live cluster only";
+    Diagnostic::warning(DiagnosticCode::OracleUnanswered, message)
+        .hint("record them with `meshroll snapshot --oracle`; the plan goes by the model")
 }
 
 /// Options that keep the annotations which the policy writes.

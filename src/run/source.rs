@@ -29,19 +29,10 @@ const CONFIG_FILES: [&str; 2] = ["meshroll.yaml", ".github/meshroll.yaml"];
 impl ManifestSource<'_> {
     /// The configuration: the named file, else that of the tree that manifests are read from.
     pub(super) fn policy(self, args: &RepositoryArgs) -> Result<Policy, RunError> {
-        if let Some(path) = &args.config {
-            let text = files::read_text(path)?;
-            return Ok(Policy::parse(&path.display().to_string(), &text)?);
+        match &args.config {
+            Some(path) => named_policy(path),
+            None => own_policy(|name| self.file(name)),
         }
-        for name in CONFIG_FILES {
-            if let Some(bytes) = self.file(name)? {
-                let text = String::from_utf8(bytes).map_err(|_| {
-                    RunError::new(ErrorKind::Input, format!("{name} is not valid UTF-8"))
-                })?;
-                return Ok(Policy::parse(name, &text)?);
-            }
-        }
-        Ok(Policy::default())
     }
 
     fn file(self, name: &str) -> Result<Option<Vec<u8>>, RunError> {
@@ -147,6 +138,52 @@ impl ManifestSource<'_> {
         diagnostics.append(&mut found);
         Ok((manifests, diagnostics))
     }
+}
+
+fn named_policy(path: &Path) -> Result<Policy, RunError> {
+    let text = files::read_text(path)?;
+    Ok(Policy::parse(&path.display().to_string(), &text)?)
+}
+
+/// The configuration among the files of a tree.
+fn own_policy(
+    file: impl Fn(&str) -> Result<Option<Vec<u8>>, RunError>,
+) -> Result<Policy, RunError> {
+    for name in CONFIG_FILES {
+        if let Some(bytes) = file(name)? {
+            let text = String::from_utf8(bytes).map_err(|_| {
+                RunError::new(ErrorKind::Input, format!("{name} is not valid UTF-8"))
+            })?;
+            return Ok(Policy::parse(name, &text)?);
+        }
+    }
+    Ok(Policy::default())
+}
+
+/// The configuration where only a snapshot is taken: the named file, else that of the directory,
+/// which need not be a repository, nor one that Git trusts.
+///
+/// # Errors
+///
+/// When there is one and it cannot be read.
+pub(super) fn policy_of(directory: &Path, config: Option<&Path>) -> Result<Policy, RunError> {
+    if let Some(path) = config {
+        return named_policy(path);
+    }
+    let Ok(repository) = GitRepository::open(directory) else {
+        return own_policy(|name| Ok(files::read_if_present(directory, name)?));
+    };
+    let root = repository.work_tree();
+    let head = match root {
+        Some(_) => None,
+        None => repository.commit("HEAD").ok(),
+    };
+    let source = ManifestSource {
+        repository: &repository,
+        root: root.as_deref(),
+        base: head,
+    };
+    own_policy(|name| source.file(name))
 }
 
 /// What the configuration says of the cluster; nothing where it names no cluster at all.

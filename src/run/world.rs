@@ -9,7 +9,7 @@ use super::preview::ISTIOD;
 use super::record;
 use super::source::{ManifestSource, cluster_policy};
 use crate::cli::{Cli, InputArgs};
-use crate::config::Policy;
+use crate::config::{ClusterPolicy, Policy};
 use crate::decision::Inputs;
 use crate::diagnostic::Diagnostic;
 use crate::edge::git::GitRepository;
@@ -26,6 +26,8 @@ pub(super) enum ReadFrom {
     WorkTree,
     /// `HEAD`.
     Commit,
+    /// This commit.
+    At(Oid),
 }
 
 /// Everything that a run goes by.
@@ -45,7 +47,10 @@ pub(super) struct World {
     pub(super) gaps: Gaps,
     pub(super) mesh: Mesh,
     pub(super) now: Timestamp,
+    /// What was wrong with the input, of every kind.
     pub(super) diagnostics: Vec<Diagnostic>,
+    /// What of it was wrong with the snapshot.
+    said_of_snapshot: Vec<Diagnostic>,
 }
 
 impl World {
@@ -57,11 +62,12 @@ impl World {
     pub(super) fn read(cli: &Cli, args: &InputArgs, read_from: ReadFrom) -> Result<Self, RunError> {
         let repository = GitRepository::open(&args.repository.repo)?;
         let root = repository.work_tree();
-        let from_commit = args.rev.is_some() || read_from == ReadFrom::Commit || root.is_none();
-        let base = match &args.rev {
-            Some(revision) => Some(repository.commit(revision)?),
-            None if from_commit => Some(repository.commit("HEAD")?),
-            None => None,
+        let base = match (&args.rev, read_from) {
+            (_, ReadFrom::At(commit)) => Some(commit),
+            (Some(revision), _) => Some(repository.commit(revision)?),
+            (None, ReadFrom::Commit) => Some(repository.commit("HEAD")?),
+            (None, ReadFrom::WorkTree) if root.is_none() => Some(repository.commit("HEAD")?),
+            (None, ReadFrom::WorkTree) => None,
         };
         let source = ManifestSource {
             repository: &repository,
@@ -72,10 +78,7 @@ impl World {
         let cluster = cluster_policy(&policy, &args.repository.cluster)?;
         let configured = root.as_ref().zip(cluster.snapshot.as_ref());
         let configured = configured.map(|(root, snapshot)| root.join(snapshot));
-        let (snapshot, mut diagnostics) = read_snapshot(cli, args, &policy, configured)?;
-        if let Some(uid) = &cluster.uid {
-            snapshot.capture.check_cluster(uid)?;
-        }
+        let (snapshot, mut said_of_snapshot) = read_snapshot(cli, args, &policy, configured)?;
         tracing::info!(
             pods = snapshot.pods.len(),
             workloads = snapshot.workloads.len(),
@@ -83,43 +86,52 @@ impl World {
         );
         let gaps = snapshot::gaps(&snapshot);
         let now = plan_time(args, &snapshot)?;
-        let paths = source.paths(&args.repository, &cluster)?;
-        // The whole repository: a base outside of the cluster's paths may make its workloads, and
-        // other clusters may share it. What is wrong elsewhere is not this cluster's.
-        let names = (!snapshot.renames()).then(|| {
-            let mut names = snapshot.workload_names();
-            names.insert(ISTIOD);
-            names
-        });
-        let size_limit = args.repository.max_file_size;
-        let (manifests, found) =
-            source.manifests(&[], size_limit, names.as_ref(), &snapshot.operators())?;
-        diagnostics.extend(
-            found
-                .into_iter()
-                .filter(|diagnostic| concerns(diagnostic, &paths)),
-        );
-        tracing::info!(
-            files = manifests.files.len(),
-            "read the manifests that can matter"
-        );
         let (mesh, mut found) = Mesh::from_snapshot(&snapshot);
-        diagnostics.append(&mut found);
+        said_of_snapshot.append(&mut found);
         tracing::info!(revisions = mesh.revisions.len(), "resolved the mesh");
+        let tree = Tree::read(source, args, &cluster, &snapshot)?;
         Ok(Self {
             root,
             base,
             policy,
-            paths,
+            paths: tree.paths,
             remotes: repository.remotes(),
-            manifests,
+            manifests: tree.manifests,
             snapshot,
             gaps,
             mesh,
             now,
-            diagnostics,
+            diagnostics: [said_of_snapshot.clone(), tree.diagnostics].concat(),
+            said_of_snapshot,
             repository,
         })
+    }
+
+    /// The same cluster with the manifests and the configuration of another commit.
+    ///
+    /// # Errors
+    ///
+    /// When that commit cannot be read, or its configuration wants other annotations kept of the
+    /// snapshot, which was read already.
+    pub(super) fn at(mut self, args: &InputArgs, base: Oid) -> Result<Self, RunError> {
+        let source = ManifestSource {
+            repository: &self.repository,
+            root: self.root.as_deref(),
+            base: Some(base),
+        };
+        let policy = source.policy(&args.repository)?;
+        if policy.annotations != self.policy.annotations {
+            let message = "the configuration names other annotations than when the run began";
+            return Err(RunError::new(ErrorKind::Environment, message).hint("run again"));
+        }
+        let cluster = cluster_policy(&policy, &args.repository.cluster)?;
+        let tree = Tree::read(source, args, &cluster, &self.snapshot)?;
+        self.base = Some(base);
+        self.policy = policy;
+        self.paths = tree.paths;
+        self.manifests = tree.manifests;
+        self.diagnostics = [self.said_of_snapshot.clone(), tree.diagnostics].concat();
+        Ok(self)
     }
 
     /// What decisions are made from.
@@ -147,6 +159,47 @@ impl World {
             &self.policy,
             self.now,
         )
+    }
+}
+
+/// What is read of one tree of the repository.
+struct Tree {
+    paths: Vec<String>,
+    manifests: ManifestSet,
+    diagnostics: Vec<Diagnostic>,
+}
+
+impl Tree {
+    fn read(
+        source: ManifestSource<'_>,
+        args: &InputArgs,
+        cluster: &ClusterPolicy,
+        snapshot: &ClusterSnapshot,
+    ) -> Result<Self, RunError> {
+        if let Some(uid) = &cluster.uid {
+            snapshot.capture.check_cluster(uid)?;
+        }
+        let paths = source.paths(&args.repository, cluster)?;
+        // The whole repository: a base outside of the cluster's paths may make its workloads, and
+        // other clusters may share it. What is wrong elsewhere is not this cluster's.
+        let names = (!snapshot.renames()).then(|| {
+            let mut names = snapshot.workload_names();
+            names.insert(ISTIOD);
+            names
+        });
+        let size_limit = args.repository.max_file_size;
+        let (manifests, mut diagnostics) =
+            source.manifests(&[], size_limit, names.as_ref(), &snapshot.operators())?;
+        diagnostics.retain(|diagnostic| concerns(diagnostic, &paths));
+        tracing::info!(
+            files = manifests.files.len(),
+            "read the manifests that can matter"
+        );
+        Ok(Self {
+            paths,
+            manifests,
+            diagnostics,
+        })
     }
 }
 

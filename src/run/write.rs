@@ -1,18 +1,13 @@
-//! Writing a plan: into the work tree, or as a commit on a branch of its own.
+//! Writing a plan into the work tree.
 
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use super::World;
-use crate::decision::Marks;
 use crate::edge::files;
-use crate::edge::git::{NewCommit, OwnBranch};
 use crate::edit::FileEdit;
 use crate::error::{ErrorKind, RunError};
-use crate::manifest::{self, ManifestFile, ManifestSet, RawFile, Screen};
-use crate::publish;
+use crate::manifest::{ManifestFile, ManifestSet};
 use crate::report::Written;
-use crate::wave::{self, RestartPlan};
 
 /// Edits the files of the work tree, each in one step.
 ///
@@ -49,58 +44,8 @@ pub(super) fn to_work_tree(
     Ok(Written::Worktree)
 }
 
-/// Makes one commit on `meshroll/<cluster>/<wave>`, unless the branch has it already.
-///
-/// # Errors
-///
-/// When the branch has a person's commit, is checked out, or moved meanwhile.
-pub(super) fn to_branch(
-    world: &World,
-    plan: &RestartPlan<'_>,
-    edits: &[FileEdit],
-    cluster: &str,
-) -> Result<Written, RunError> {
-    let base = world
-        .base
-        .ok_or_else(|| RunError::new(ErrorKind::Input, "there is no commit to stand on"))?;
-    let branch = publish::branch(cluster, wave::ALL);
-    let existing = world
-        .repository
-        .own_branch(&branch, base, publish::is_ours)?;
-    if let Some(existing) = &existing
-        && keeps(world, edits, existing)?
-    {
-        let commit = existing.tip.to_string();
-        return Ok(Written::Branch {
-            branch,
-            commit,
-            changed: false,
-        });
-    }
-    let files: Vec<(String, Vec<u8>)> = new_contents(&world.manifests, edits)?
-        .into_iter()
-        .map(|(file, new)| (file.path.clone(), new))
-        .collect();
-    let message = publish::commit_message(plan, edits, cluster, world.now);
-    let commit = NewCommit {
-        branch: &branch,
-        base,
-        message: &message,
-        time: world.now,
-        files: &files,
-    };
-    let commit = world
-        .repository
-        .commit_to_branch(&commit, existing.map(|existing| existing.tip))?;
-    Ok(Written::Branch {
-        branch,
-        commit: commit.to_string(),
-        changed: true,
-    })
-}
-
 /// The new bytes of every edited file.
-fn new_contents<'a>(
+pub(super) fn new_contents<'a>(
     manifests: &'a ManifestSet,
     edits: &[FileEdit],
 ) -> Result<Vec<(&'a ManifestFile, Vec<u8>)>, RunError> {
@@ -120,44 +65,4 @@ fn new_contents<'a>(
         Ok((file, new))
     });
     contents.collect()
-}
-
-/// Whether a branch of ours already asks for the same restarts, so that it keeps its bytes.
-///
-/// It does when the files that it edits are unchanged since its base, are the files of the plan, and
-/// carry the same stamps: a newer snapshot alone is no reason to write again (`design.md` §2, §8).
-fn keeps(world: &World, edits: &[FileEdit], existing: &OwnBranch) -> Result<bool, RunError> {
-    let mut changed = world
-        .repository
-        .changed_files(existing.base, existing.tip)?;
-    changed.sort();
-    if !changed.iter().eq(edits.iter().map(|edit| &edit.path)) {
-        return Ok(false);
-    }
-    for (file, new) in new_contents(&world.manifests, edits)? {
-        let before = world.repository.file(existing.base, &file.path)?;
-        let after = world.repository.file(existing.tip, &file.path)?;
-        let (Some(before), Some(after)) = (before, after) else {
-            return Ok(false);
-        };
-        if before != file.bytes
-            || stamps(world, &file.path, after) != stamps(world, &file.path, new)
-        {
-            return Ok(false);
-        }
-    }
-    Ok(true)
-}
-
-/// The stamp of every object of a file, in file order.
-fn stamps(world: &World, path: &str, bytes: Vec<u8>) -> Vec<Option<String>> {
-    let file = RawFile {
-        path: path.to_owned(),
-        bytes,
-    };
-    let (manifests, _) = manifest::parse(vec![file], &Screen::new());
-    let objects = manifests.files.iter().flat_map(|file| &file.objects);
-    objects
-        .map(|object| Marks::in_git(object, &world.policy.annotations).text)
-        .collect()
 }

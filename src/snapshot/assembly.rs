@@ -12,7 +12,7 @@ use super::object::{Context, Found, Item, TypeMeta};
 use super::pool::Pool;
 use super::{
     CAPTURE_INFERRED, CAPTURED_AT, CLUSTER_UID, Capture, ClusterObject, ClusterSnapshot,
-    HELD_KINDS, HeldKind, LiveWorkload, Metadata, Pod, ReplicaSet, SnapshotError,
+    HELD_KINDS, HeldKind, Injection, LiveWorkload, Metadata, Pod, ReplicaSet, SnapshotError,
 };
 use crate::diagnostic::{Diagnostic, DiagnosticCode};
 use crate::manifest::{ObjectRef, group_of};
@@ -27,6 +27,7 @@ pub(super) struct Assembly {
     replica_sets: Sightings<ReplicaSet>,
     workloads: Sightings<LiveWorkload>,
     objects: Sightings<ClusterObject>,
+    injections: Sightings<Injection>,
     held: BTreeSet<HeldKind>,
     inputs: Vec<InputFacts>,
     /// UIDs that `kube-system` was seen with.
@@ -115,6 +116,11 @@ impl Assembly {
                 self.pool.share(&mut found);
                 self.add_found(found, version, input);
             }
+            Item::Injection(injection) => self.injections.push(Sighting {
+                value: *injection,
+                version: None,
+                input,
+            }),
             Item::Passed(kind) => self.hold_kind(kind.group, kind.kind),
             Item::Secret => self.has_secrets = true,
             Item::Other | Item::Untyped => {}
@@ -200,8 +206,10 @@ impl Assembly {
             replica_sets: merge.unique(self.replica_sets),
             workloads: merge.unique(self.workloads),
             objects: merge.unique(self.objects),
+            injections: Vec::new(),
             held: self.held,
         };
+        let injections = merge.unique(of_newest(&self.inputs, self.injections));
         snapshot.namespaces = namespaces
             .into_iter()
             .map(|metadata| (metadata.name.clone(), metadata))
@@ -213,6 +221,7 @@ impl Assembly {
             inferred,
         };
         diagnostics.extend(gaps(&snapshot).diagnostics());
+        diagnostics.extend(snapshot.add_injections(injections));
         Ok((snapshot, diagnostics))
     }
 }
@@ -224,6 +233,17 @@ fn cluster_uid(seen: BTreeSet<String>) -> Result<Option<String>, SnapshotError> 
         (Some(first), Some(second)) => Err(SnapshotError::TwoClusters { first, second }),
         (first, _) => Ok(first),
     }
+}
+
+/// The results of the newest recordings: what an older one was told says nothing of the control
+/// plane that a newer one holds.
+fn of_newest(inputs: &[InputFacts], injections: Sightings<Injection>) -> Sightings<Injection> {
+    let newest = inputs.iter().filter_map(|facts| facts.captured_at).max();
+    let is_newest = |sighting: &Sighting<Injection>| {
+        let facts = inputs.get(sighting.input);
+        facts.and_then(|facts| facts.captured_at) == newest
+    };
+    injections.into_iter().filter(is_newest).collect()
 }
 
 /// When the oldest recording among the inputs was taken; the newest time in the objects where none

@@ -5,7 +5,7 @@
 
 use jiff::Timestamp;
 
-use super::{ClusterObject, LiveWorkload, Metadata, Pod, ReplicaSet};
+use super::{ClusterObject, Injection, LiveWorkload, Metadata, Pod, ReplicaSet};
 use crate::diagnostic::{Diagnostic, DiagnosticCode};
 use crate::manifest::ObjectRef;
 
@@ -69,6 +69,12 @@ impl Identified for LiveWorkload {
 impl Identified for ClusterObject {
     fn identity(&self) -> [&str; 4] {
         parts(&self.reference)
+    }
+}
+
+impl Identified for Injection {
+    fn identity(&self) -> [&str; 4] {
+        parts(&self.workload)
     }
 }
 

@@ -16,6 +16,7 @@ mod document;
 mod fields;
 mod freshness;
 mod gaps;
+mod injection;
 mod keep;
 mod kinds;
 mod list;
@@ -26,6 +27,7 @@ mod pod;
 mod pool;
 mod record;
 mod text;
+mod whole;
 mod window;
 mod yaml;
 
@@ -39,8 +41,10 @@ use serde_json::Value;
 pub use collect::{Collector, Page};
 pub use freshness::{DEFAULT_MAX_AGE, Freshness};
 pub use gaps::{Gaps, gaps};
+pub use injection::{CreateRefusal, Injection, InjectionOutcome, template_digest};
 pub use kinds::{KINDS, Kind, Role};
 pub use record::record;
+pub use whole::{WholePage, WholeWorkload, whole_page};
 
 use self::assembly::Assembly;
 use self::document::ListMetadata;
@@ -65,6 +69,9 @@ pub struct ClusterSnapshot {
     pub workloads: Vec<LiveWorkload>,
     /// All other objects of interest, sorted by identity.
     pub objects: Vec<ClusterObject>,
+    /// What dry runs of the workloads' next pods gave, where they were made; sorted by the
+    /// workload's identity.
+    pub injections: Vec<Injection>,
     /// Which kinds the snapshot is known to hold (also those of which there is no object).
     pub held: BTreeSet<HeldKind>,
 }
@@ -288,6 +295,23 @@ impl ClusterSnapshot {
     #[must_use]
     pub fn renames(&self) -> bool {
         self.objects.iter().any(|object| gives_affix(&object.body))
+    }
+
+    /// What a dry run of a workload's next pod gave; none where none was made.
+    #[must_use]
+    pub fn injection(&self, workload: &ObjectRef) -> Option<&Injection> {
+        let position = self
+            .injections
+            .binary_search_by(|injection| injection.workload.cmp(workload));
+        self.injections.get(position.ok()?)
+    }
+
+    /// Puts down what dry runs gave, and tells of those that gave no pod.
+    #[must_use]
+    pub fn add_injections(&mut self, mut injections: Vec<Injection>) -> Vec<Diagnostic> {
+        injections.sort_by(|a, b| a.workload.cmp(&b.workload));
+        self.injections = injections;
+        injection::diagnostics(&self.injections)
     }
 
     /// Whether the snapshot covers a kind, be it with no object.

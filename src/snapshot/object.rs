@@ -6,6 +6,7 @@ use serde::Deserialize;
 use serde::de::{DeserializeSeed as _, IgnoredAny};
 use serde_json::Value;
 
+use super::injection::{self, Injection};
 use super::kinds::{Kind, Reading, Role, find};
 use super::metadata::RawMetadata;
 use super::pod::{RawPod, RawPodTemplate};
@@ -34,6 +35,8 @@ pub(super) enum Item {
     },
     /// An object of a kind that is kept, which itself does not matter.
     Passed(&'static Kind),
+    /// What a dry run gave.
+    Injection(Box<Injection>),
     /// A Secret, which is never looked at.
     Secret,
     /// An object of a kind that is not kept.
@@ -98,6 +101,10 @@ pub(super) fn read(
     let group = group_of(&type_meta.api_version);
     match find(group, &type_meta.kind) {
         Some(reading) => read_kind(text, reading, &type_meta.api_version, context),
+        None if group == injection::GROUP && type_meta.kind == injection::KIND => {
+            let (injection, length) = injection::read(text, context)?;
+            Ok((Item::Injection(Box::new(injection)), length))
+        }
         None if group.is_empty() && type_meta.kind == "Secret" => Ok((Item::Secret, skip(text)?)),
         None if type_meta.kind.ends_with("List") && one::<Nested>(text)?.0.items.is_some() => {
             Err(Refusal::new("a List inside of a List"))

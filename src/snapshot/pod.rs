@@ -44,6 +44,14 @@ const VARIABLE_PREFIXES: &[&str] = &["ISTIO_META_", "ISTIO_PROMETHEUS_", "ISTIOD
 /// Derived from the pod's own ports and containers, and never compared (`spec/istio.md` §4.5).
 const DERIVED_VARIABLES: &[&str] = &["ISTIO_META_APP_CONTAINERS", "ISTIO_META_POD_PORTS"];
 
+/// Containers that injection writes into a pod.
+const INJECTED: &[&str] = &["istio-proxy", "istio-init", "istio-validation"];
+
+/// Whether injection writes the container of this name.
+pub(super) fn is_injected(name: &str) -> bool {
+    INJECTED.contains(&name)
+}
+
 fn keeps_variable(name: &str) -> bool {
     let own = VARIABLES.contains(&name)
         || VARIABLE_PREFIXES

@@ -8,10 +8,11 @@ use std::io::{self, Write};
 
 use serde_json::{Map, Value, json};
 
+use super::injection;
 use super::kinds::{Role, find};
 use super::{
     CAPTURE_INFERRED, CAPTURED_AT, CLUSTER_UID, ClusterObject, ClusterSnapshot, HELD_KINDS,
-    LiveWorkload, Metadata, OwnerReference, Pod, PodStatus, ReplicaSet,
+    Injection, LiveWorkload, Metadata, OwnerReference, Pod, PodStatus, ReplicaSet,
 };
 use crate::manifest::{
     Container, EnvVar, PodSpec, PodTemplate, Resources, StringMap, TemplateMetadata, Volume,
@@ -42,6 +43,9 @@ pub fn record(snapshot: &ClusterSnapshot, sink: impl Write) -> io::Result<()> {
     }
     for pod in &snapshot.pods {
         list.item(&self::pod(pod))?;
+    }
+    for injection in &snapshot.injections {
+        list.item(&self::injection(injection))?;
     }
     list.end()
 }
@@ -224,6 +228,17 @@ fn pod(pod: &Pod) -> Value {
     body.put("spec", pod_spec(&pod.spec));
     body.put("status", pod_status(&pod.status));
     typed("v1", "Pod", &pod.metadata, body.0)
+}
+
+fn injection(injection: &Injection) -> Value {
+    let metadata = Metadata {
+        name: injection.workload.name.clone(),
+        namespace: injection.workload.namespace.clone(),
+        ..Metadata::default()
+    };
+    let api_version = format!("{}/v1", injection::GROUP);
+    let body = injection::body(injection, pod);
+    typed(&api_version, injection::KIND, &metadata, body)
 }
 
 fn pod_status(status: &PodStatus) -> Value {

@@ -25,7 +25,11 @@ pub(super) struct Overlay {
 impl Overlay {
     pub(super) fn new(snapshot: &ClusterSnapshot) -> Self {
         Self {
-            snapshot: snapshot.clone(),
+            snapshot: ClusterSnapshot {
+                // They tell of the control plane of now.
+                injections: Vec::new(),
+                ..snapshot.clone()
+            },
             changes: Vec::new(),
             diagnostics: Vec::new(),
             rendered: BTreeSet::new(),

@@ -411,3 +411,17 @@ fn who_runs_istio_for_others_has_rules() {
         "{found:?}"
     );
 }
+
+#[test]
+fn what_dry_runs_gave_is_forgotten_with_the_control_plane_that_gave_it() {
+    let mut cluster = cluster(&[]);
+    let injection = snapshot::Injection {
+        workload: manifest::ObjectRef::new("apps", "Deployment", "shop", "cart"),
+        template: "0123456789abcdef".to_owned(),
+        outcome: snapshot::InjectionOutcome::unanswered("no"),
+    };
+    let said = cluster.add_injections(vec![injection]);
+    assert_eq!(said.len(), 1);
+    let assumed = assumed(&cluster, &[("map.yaml", BUMPED_MAP)], None);
+    assert_eq!(assumed.upgrade.snapshot.injections, []);
+}

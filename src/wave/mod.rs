@@ -3,7 +3,7 @@
 //! Without configured waves all workloads form one wave, `all`.
 
 use crate::config::Policy;
-use crate::decision::Decision;
+use crate::decision::{Decision, Restart};
 use crate::reason::{Reason, ReasonCode, Verdict};
 
 /// Name of the only wave.
@@ -23,6 +23,9 @@ pub struct PlannedWorkload<'a> {
     pub decision: Decision<'a>,
     /// Name of its wave.
     pub wave: &'static str,
+    /// Whether its restart stays in the branch that has it already, though it is not open now: a
+    /// hold never takes an edit out (`design.md` §8).
+    pub kept: bool,
 }
 
 /// Puts workloads into waves and holds what is not open.
@@ -38,6 +41,7 @@ pub fn schedule<'a>(decisions: Vec<Decision<'a>>, policy: &Policy) -> RestartPla
         PlannedWorkload {
             decision,
             wave: ALL,
+            kept: false,
         }
     });
     RestartPlan {
@@ -52,6 +56,34 @@ impl RestartPlan<'_> {
             .filter(|&position| self.verdict(position) == Some(Verdict::Restart))
     }
 
+    /// Positions of the workloads whose restarts are written: those of this plan, and those that a
+    /// branch keeps.
+    pub fn written(&self) -> impl Iterator<Item = usize> + '_ {
+        let is_written = |workload: &PlannedWorkload<'_>| {
+            workload.kept || workload.decision.verdict == Verdict::Restart
+        };
+        let workloads = self.workloads.iter().enumerate();
+        workloads
+            .filter(move |(_, workload)| is_written(workload))
+            .map(|(position, _)| position)
+    }
+
+    /// Holds a restart, for this reason.
+    pub fn hold(&mut self, position: usize, reason: Reason) {
+        if let Some(workload) = self.workloads.get_mut(position) {
+            workload.decision.verdict = Verdict::Held;
+            workload.decision.reasons.insert(0, reason);
+        }
+    }
+
+    /// Keeps a restart that the wave's branch has already.
+    pub fn keep(&mut self, position: usize, restart: Restart) {
+        if let Some(workload) = self.workloads.get_mut(position) {
+            workload.kept = true;
+            workload.decision.restart = Some(restart);
+        }
+    }
+
     fn verdict(&self, position: usize) -> Option<Verdict> {
         self.workloads
             .get(position)
@@ -62,6 +94,7 @@ impl RestartPlan<'_> {
     /// in the same run.
     pub fn refuse(&mut self, position: usize, reason: Reason) {
         if let Some(workload) = self.workloads.get_mut(position) {
+            workload.kept = false;
             workload.decision.verdict = Verdict::Manual;
             workload.decision.reasons.insert(0, reason);
         }

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use meshroll::edge::git::{GitError, GitRepository, NewCommit};
+use meshroll::edge::git::{GitError, GitRepository};
 
 use crate::common::{Repository, fixture, project};
 
@@ -135,10 +135,12 @@ fn a_newer_snapshot_alone_moves_no_branch() {
 }
 
 #[test]
-fn a_branch_of_ours_is_made_anew_when_its_files_changed_on_base() {
+fn a_branch_of_ours_is_made_anew_when_it_conflicts_with_base() {
     let repository = repository();
     apply(&repository, &["--to", "branch"]);
-    let cart = repository.read("shop/cart.yaml").replace("2.4.1", "2.4.2");
+    let cart = repository
+        .read("shop/cart.yaml")
+        .replace("# scraped by", "# read by");
     repository
         .write("shop/cart.yaml", &cart)
         .commit("a new cart");
@@ -153,7 +155,7 @@ fn a_branch_of_ours_is_made_anew_when_its_files_changed_on_base() {
     assert!(
         repository
             .git(&["show", "meshroll/default/all:shop/cart.yaml"])
-            .contains("2.4.2")
+            .contains("# read by")
     );
 }
 
@@ -216,16 +218,8 @@ fn a_branch_that_moved_meanwhile_is_left_where_it_is() {
     let tip = repository.git(&["rev-parse", "meshroll/default/all"]);
     let git = GitRepository::open(repository.path()).expect("a repository");
     let base = git.commit("HEAD").expect("a commit");
-    let files = [("shop/cart.yaml".to_owned(), b"kind: List\n".to_vec())];
-    let commit = NewCommit {
-        branch: "meshroll/default/all",
-        base,
-        message: "late",
-        time: "2026-11-20T09:00:00Z".parse().expect("a time"),
-        files: &files,
-    };
     for stale in [Some(base), None] {
-        let refused = git.commit_to_branch(&commit, stale);
+        let refused = git.move_to("meshroll/default/all", base, stale);
         assert!(
             matches!(refused, Err(GitError::Moved { .. })),
             "{refused:?}"

@@ -26,6 +26,17 @@ impl Repository {
         repository
     }
 
+    /// A clone, made with these options.
+    pub(crate) fn clone_of(url: &str, options: &[&str]) -> Self {
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        let clone = Self { directory };
+        let mut arguments = vec!["clone", "--quiet"];
+        arguments.extend(options);
+        arguments.extend([url, "."]);
+        clone.git(&arguments);
+        clone
+    }
+
     /// A repository with one commit that holds a copy of a directory.
     pub(crate) fn of(source: &Path) -> Self {
         let repository = Self::empty();
@@ -116,6 +127,13 @@ impl Tool {
     pub(crate) fn stdin(mut self, input: &[u8]) -> Self {
         self.input = Some(input.to_owned());
         self
+    }
+
+    /// Starts it, so that something else can happen at the same time.
+    pub(crate) fn start(mut self) -> std::process::Child {
+        let command = self.command.stdin(Stdio::null());
+        let command = command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.spawn().expect("meshroll runs")
     }
 
     /// Runs it.

@@ -215,7 +215,7 @@ fn a_persons_commit_on_the_branch_stops_us() {
         &message,
         &[
             "has a commit that meshroll did not write",
-            "hint: merge or delete the branch",
+            "or hand it back with `git push --force origin",
         ],
     );
     assert_eq!(repository.git(&["rev-parse", "meshroll/default/all"]), tip);

@@ -1,11 +1,10 @@
 //! `snapshot`: recordings of files and of a live cluster, and plans from them.
 
-use std::io::{BufRead as _, BufReader, Write as _};
-use std::net::{TcpListener, TcpStream};
-
 use serde_json::{Value, json};
 
+use crate::api_server::{items, serve, serve_over_tls, write_kubeconfig};
 use crate::common::{Repository, fixture, project};
+use crate::stand_in::Certificates;
 
 fn repository() -> Repository {
     Repository::of(&project().join("fixtures/example/manifests"))
@@ -89,16 +88,11 @@ fn a_branch_holds_the_newest_recording_and_nothing_else() {
 fn a_live_cluster_plans_as_its_recording() {
     let repository = repository();
     let raw = fixture("example/snapshot.json");
-    let url = serve(&raw);
-    repository.write(
-        "kubeconfig",
-        &json!({
-            "apiVersion": "v1", "kind": "Config", "current-context": "here",
-            "clusters": [{"name": "here", "cluster": {"server": url}}],
-            "users": [{"name": "me", "user": {"token": "very-secret-token"}}],
-            "contexts": [{"name": "here", "context": {"cluster": "here", "user": "me"}}],
-        })
-        .to_string(),
+    let server = serve(&raw);
+    write_kubeconfig(
+        &repository,
+        &json!({"server": server.url}),
+        &json!({"token": "very-secret-token"}),
     );
     assert_eq!(
         plan(&repository, &["--kubeconfig", "kubeconfig"]),
@@ -123,85 +117,86 @@ fn a_live_cluster_plans_as_its_recording() {
     assert!(!unknown.contains("very-secret-token"), "{unknown}");
 }
 
-/// An API server on the loopback that lists the objects of a snapshot; it ends with the process.
-fn serve(snapshot: &str) -> String {
-    let text = std::fs::read_to_string(snapshot).expect("readable");
-    let list: Value = serde_json::from_str(&text).expect("JSON");
-    let items = list["items"].as_array().expect("items").clone();
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-    let url = format!("http://{}", listener.local_addr().expect("an address"));
-    std::thread::spawn(move || {
-        for stream in listener.incoming() {
-            answer(stream.expect("a connection"), &items);
-        }
-    });
-    url
-}
-
-fn answer(mut stream: TcpStream, items: &[Value]) {
-    let mut lines = BufReader::new(stream.try_clone().expect("the connection")).lines();
-    let Some(Ok(request)) = lines.next() else {
-        return;
-    };
-    while lines
-        .next()
-        .is_some_and(|line| line.is_ok_and(|line| !line.is_empty()))
-    {}
-    let target = request.split(' ').nth(1).expect("a target");
-    let path = target.split('?').next().expect("a path");
-    let body = match path {
-        "/apis" => groups(items),
-        path => kind_list(path, items),
-    };
-    let length = body.to_string().len();
-    let head = format!(
-        "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n"
+#[test]
+fn a_cluster_behind_certificates_is_read_and_an_impostor_is_not() {
+    let repository = repository();
+    let raw = fixture("example/snapshot.json");
+    let certificates = Certificates::new("cluster");
+    let server = serve_over_tls(&raw, &certificates);
+    let client = certificates.client();
+    repository.write("ca.crt", &certificates.authority());
+    repository.write("client.crt", &client.certificate);
+    repository.write("client.key", &client.key);
+    let cluster = json!({"server": server.url, "certificate-authority": "ca.crt"});
+    let user = json!({"client-certificate": "client.crt", "client-key": "client.key",
+        "token": "very-secret-token"});
+    write_kubeconfig(&repository, &cluster, &user);
+    let live = ["--kubeconfig", "kubeconfig"];
+    assert_eq!(
+        plan(&repository, &live),
+        plan(&repository, &["--snapshot", &raw])
     );
-    // A client that went away has seen enough.
-    let _ = write!(stream, "{head}{body}");
+    let asked = server.asked();
+    assert!(asked.len() > 5);
+    for asked in asked {
+        assert!(asked.has_certificate, "{asked:?}");
+        assert_eq!(asked.authorization, "Bearer very-secret-token");
+    }
+    repository.write("ca.crt", &Certificates::new("another").authority());
+    let refused = repository
+        .meshroll(&["plan", "--kubeconfig", "kubeconfig"])
+        .fail(1);
+    assert!(
+        refused.contains("the API server's certificate is not to be trusted"),
+        "{refused}"
+    );
+    assert!(refused.contains("certificate-authority-data"), "{refused}");
+    assert!(!refused.contains("very-secret-token"), "{refused}");
 }
 
-fn groups(items: &[Value]) -> Value {
-    let mut versions: Vec<&str> = items
-        .iter()
-        .map(|item| item["apiVersion"].as_str().expect("an apiVersion"))
-        .filter(|version| version.contains('/'))
-        .collect();
-    versions.sort_unstable();
-    versions.dedup();
-    let groups = versions.iter().map(|group_version| {
-        let (group, version) = group_version.split_once('/').expect("a group");
-        let version = json!({"groupVersion": group_version, "version": version});
-        json!({"name": group, "versions": [version], "preferredVersion": version})
-    });
-    json!({"kind": "APIGroupList", "apiVersion": "v1", "groups": groups.collect::<Vec<_>>()})
+/// The annotations of a Deployment's template in a recording.
+fn recorded(repository: &Repository, arguments: &[&str]) -> Value {
+    let arguments = [&["snapshot"], arguments].concat();
+    let recording = repository.meshroll(&arguments).succeed();
+    let list: Value = serde_json::from_str(&recording).expect("JSON");
+    let items = list["items"].as_array().expect("items");
+    let is_cart =
+        |item: &&Value| item["kind"] == "Deployment" && item["metadata"]["name"] == "cart";
+    let cart = items.iter().find(is_cart).expect("the Deployment");
+    cart["spec"]["template"]["metadata"]["annotations"].clone()
 }
 
-/// The items of a path such as `/apis/apps/v1/deployments`, without kind and version, as an API
-/// server lists them.
-fn kind_list(path: &str, items: &[Value]) -> Value {
-    let (version, plural) = path
-        .trim_start_matches("/apis/")
-        .trim_start_matches("/api/")
-        .rsplit_once('/')
-        .expect("a path");
-    let is_listed = |item: &&Value| {
-        let kind = item["kind"].as_str().expect("a kind").to_lowercase();
-        item["apiVersion"] == version && format!("{kind}s") == plural
-    };
-    let kind = items
-        .iter()
-        .find(is_listed)
-        .map_or("Any", |item| item["kind"].as_str().expect("a kind"));
-    let listed = items.iter().filter(is_listed).map(|item| {
-        let mut item = item.clone();
-        let fields = item.as_object_mut().expect("an object");
-        fields.remove("apiVersion");
-        fields.remove("kind");
-        item
-    });
-    json!({
-        "kind": format!("{kind}List"), "apiVersion": version,
-        "metadata": {"resourceVersion": "1"}, "items": listed.collect::<Vec<_>>(),
-    })
+#[test]
+fn annotations_under_the_configured_keys_are_recorded() {
+    let repository = repository();
+    let mut items = items(&fixture("example/snapshot.json"));
+    for item in &mut items {
+        if item["kind"] == "Deployment" && item["metadata"]["name"] == "cart" {
+            let template = &mut item["spec"]["template"]["metadata"];
+            template["annotations"] =
+                json!({"ops.example.com/stamp": "s", "example.com/other": "o"});
+        }
+    }
+    let raw = json!({"apiVersion": "v1", "kind": "List", "items": items}).to_string();
+    repository.write("raw.json", &raw);
+    let from = ["--from", "raw.json"];
+    assert_eq!(recorded(&repository, &from), Value::Null);
+    let configuration = "annotations: {restartedFor: ops.example.com/stamp}\n";
+    let stamp = json!({"ops.example.com/stamp": "s"});
+    repository.write("elsewhere.yaml", configuration);
+    let named = [&from[..], &["--config", "elsewhere.yaml"]].concat();
+    assert_eq!(recorded(&repository, &named), stamp);
+    repository.write(".github/meshroll.yaml", configuration);
+    assert_eq!(recorded(&repository, &from), stamp);
+    // The configuration is that of `--repo`, which need not be a repository.
+    let directory = tempfile::tempdir().expect("a directory");
+    std::fs::write(directory.path().join("meshroll.yaml"), configuration).expect("written");
+    let directory = directory.path().to_str().expect("UTF-8");
+    let other = [&from[..], &["--repo", directory]].concat();
+    assert_eq!(recorded(&repository, &other), stamp);
+    repository.write("meshroll.yaml", "annotations: 7\n");
+    let refused = repository
+        .meshroll(&["snapshot", "--from", "raw.json"])
+        .fail(1);
+    assert!(refused.contains("meshroll.yaml"), "{refused}");
 }

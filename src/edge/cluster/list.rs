@@ -1,6 +1,7 @@
 //! Lists: the pages of one kind, whatever the API server does in between.
 
 use std::collections::HashMap;
+use std::error::Error as StdError;
 use std::future::poll_fn;
 use std::io::{self, Read};
 use std::pin::Pin;
@@ -17,8 +18,6 @@ use super::Progress;
 use super::retry::{Pause, TRIES};
 use crate::snapshot::{Collector, Kind, Page, SnapshotError};
 
-/// Objects of one page.
-const LIMIT: u32 = 500;
 /// How often a list is begun again after its continue token expired.
 const RESTARTS: u32 = 3;
 
@@ -36,6 +35,9 @@ pub enum ListError {
     /// The server could not be reached, or is none.
     #[error("the API server cannot be talked to")]
     Server(#[source] kube::Error),
+    /// Its certificate is not that of the cluster that the kubeconfig means.
+    #[error("the API server's certificate is not to be trusted: {0}")]
+    Untrusted(rustls::CertificateError),
     /// The answer broke off or is no list.
     #[error("the API server's answer cannot be read")]
     Answer(#[source] SnapshotError),
@@ -55,8 +57,45 @@ pub(super) enum Outcome {
 
 /// A client that waits.
 pub(super) struct Api {
-    runtime: Arc<Runtime>,
-    client: Client,
+    pub(super) runtime: Arc<Runtime>,
+    pub(super) client: Client,
+}
+
+/// What takes in the pages of lists.
+pub(super) trait Pages {
+    /// Objects of one page.
+    const LIMIT: u32;
+
+    /// Takes in a page of a list in an API version; the page may be given again after a fault.
+    fn page(
+        &mut self,
+        kind: &'static Kind,
+        version: &str,
+        body: Box<dyn Read + Send>,
+    ) -> Result<Page, SnapshotError>;
+
+    /// Forgets what there is of a kind: its list is begun again.
+    fn discard(&mut self, kind: &'static Kind);
+
+    /// Does what is to be done with a whole page before the next one is asked for.
+    fn end_page(&mut self, _pause: &mut Pause, _progress: &mut dyn FnMut(Progress)) {}
+}
+
+impl Pages for Collector {
+    const LIMIT: u32 = 500;
+
+    fn page(
+        &mut self,
+        kind: &'static Kind,
+        _version: &str,
+        body: Box<dyn Read + Send>,
+    ) -> Result<Page, SnapshotError> {
+        Self::page(self, kind, body)
+    }
+
+    fn discard(&mut self, kind: &'static Kind) {
+        Self::discard(self, kind);
+    }
 }
 
 /// API groups and their versions, the preferred one first.
@@ -139,7 +178,7 @@ impl Api {
         &self,
         kind: &'static Kind,
         versions: &[String],
-        collector: &mut Collector,
+        pages: &mut impl Pages,
         pause: &mut Pause,
         progress: &mut dyn FnMut(Progress),
     ) -> Result<Outcome, ListError> {
@@ -154,15 +193,15 @@ impl Api {
                 objects: 0,
                 restarts: 0,
             };
-            if let Some(outcome) = listing.run(collector, pause, progress)? {
+            if let Some(outcome) = listing.run(pages, pause, progress)? {
                 return Ok(outcome);
             }
         }
         Ok(Outcome::Whole)
     }
 
-    fn page(&self, place: &Place<'_>, collector: &mut Collector) -> Result<Page, Failure> {
-        let mut params = ListParams::default().limit(LIMIT);
+    fn page<P: Pages>(&self, place: &Place<'_>, pages: &mut P) -> Result<Page, Failure> {
+        let mut params = ListParams::default().limit(P::LIMIT);
         if let Some(next) = &place.next {
             params = params.continue_token(next);
         }
@@ -175,7 +214,7 @@ impl Api {
             runtime: Arc::clone(&self.runtime),
             stream: Box::pin(stream),
         };
-        let page = collector.page(place.kind, Box::new(body));
+        let page = pages.page(place.kind, place.version, Box::new(body));
         // A body that breaks off is worth another try, and so is one that a proxy cut.
         page.map_err(|error| Failure::Passing(ListError::Answer(error), Duration::ZERO))
     }
@@ -193,21 +232,22 @@ impl Listing<'_> {
     /// Lists to the end; none where this version does not have the kind.
     fn run(
         &mut self,
-        collector: &mut Collector,
+        pages: &mut impl Pages,
         pause: &mut Pause,
         progress: &mut dyn FnMut(Progress),
     ) -> Result<Option<Outcome>, ListError> {
         let mut tries = 0;
         loop {
             tries += 1;
-            match self.api.page(&self.place, collector) {
+            match self.api.page(&self.place, pages) {
                 Ok(page) => {
                     tries = 0;
                     self.objects += page.objects;
                     progress(Progress {
-                        kind: self.place.kind,
-                        objects: self.objects,
+                        what: self.place.kind.plural,
+                        done: self.objects,
                     });
+                    pages.end_page(pause, progress);
                     if page.next.is_none() {
                         return Ok(Some(Outcome::Whole));
                     }
@@ -215,7 +255,7 @@ impl Listing<'_> {
                 }
                 Err(Failure::Passing(_, asked)) if tries < TRIES => pause.after(tries, asked),
                 Err(Failure::Expired) if self.restarts < RESTARTS => {
-                    collector.discard(self.place.kind);
+                    pages.discard(self.place.kind);
                     self.restarts += 1;
                     self.place.next = None;
                     self.objects = 0;
@@ -235,7 +275,11 @@ fn failure(error: kube::Error) -> Failure {
     let status = match error {
         kube::Error::Api(status) => status,
         kube::Error::HyperError(_) | kube::Error::Service(_) => {
-            return Failure::Passing(ListError::Server(error), Duration::ZERO);
+            return match certificate_fault(&error) {
+                // No certificate gets better by waiting.
+                Some(fault) => Failure::Final(ListError::Untrusted(fault)),
+                None => Failure::Passing(ListError::Server(error), Duration::ZERO),
+            };
         }
         _ => return Failure::Final(ListError::Server(error)),
     };
@@ -252,6 +296,25 @@ fn failure(error: kube::Error) -> Failure {
         }
         _ => Failure::Final(ListError::Refused { code, message }),
     }
+}
+
+/// What is wrong with the server's certificate, where that is the cause of an error.
+fn certificate_fault(error: &kube::Error) -> Option<rustls::CertificateError> {
+    let mut cause: Option<&(dyn StdError + 'static)> = Some(error);
+    while let Some(error) = cause {
+        if let Some(rustls::Error::InvalidCertificate(fault)) = error.downcast_ref() {
+            return Some(fault.clone());
+        }
+        // What an I/O error wraps is not its source.
+        cause = match error
+            .downcast_ref::<io::Error>()
+            .and_then(io::Error::get_ref)
+        {
+            Some(inner) => Some(inner),
+            None => error.source(),
+        };
+    }
+    None
 }
 
 fn not_an_api_server() -> ListError {

@@ -1,10 +1,12 @@
 //! The live cluster: everything that a snapshot holds, listed from the API server.
 //!
 //! Nothing is ever written, and Secrets are never asked for: the only requests are the list of API
-//! groups and a list of each kind of [`KINDS`]. Pages go through the same reader as recordings.
+//! groups and a list of each kind of [`KINDS`], and, where the user asks for an oracle, the creation
+//! of pods as a dry run. Pages go through the same reader as recordings.
 
 mod connect;
 mod list;
+mod oracle;
 mod retry;
 #[cfg(test)]
 mod stand_in;
@@ -16,7 +18,8 @@ use std::path::PathBuf;
 use jiff::Timestamp;
 
 pub use connect::ConnectError;
-use list::{Api, ListError, Outcome};
+pub use list::ListError;
+use list::{Api, Outcome};
 pub use retry::Pause;
 
 use crate::diagnostic::{Diagnostic, DiagnosticCode};
@@ -32,17 +35,19 @@ pub struct ClusterOptions {
     pub context: Option<String>,
     /// Whether the kubeconfig may name a program to run for credentials even under `CI=true`.
     pub allow_exec: bool,
+    /// Whether a dry run of each workload's next pod is made, which tells what injection gives now.
+    pub oracle: bool,
     /// How objects are read; parts of objects are never read from a live cluster.
     pub read: ReadOptions,
 }
 
-/// How far the listing is.
+/// How far the listing is, or the dry runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Progress {
-    /// The kind that is listed.
-    pub kind: &'static Kind,
-    /// How many of its objects there are so far.
-    pub objects: usize,
+    /// What is done: the plural of the kind that is listed, or `dry runs`.
+    pub what: &'static str,
+    /// How many there are of it so far.
+    pub done: usize,
 }
 
 /// The cluster could not be read.
@@ -89,7 +94,6 @@ fn collect(
     pause: &mut Pause,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<(ClusterSnapshot, Vec<Diagnostic>), ClusterError> {
-    let failed = |what: String| move |source| ClusterError::List { what, source };
     let groups = api.groups(pause).map_err(failed("API groups".to_owned()))?;
     let mut collector = Collector::new(&options.read);
     let mut diagnostics = Vec::new();
@@ -106,9 +110,17 @@ fn collect(
             }
         }
     }
-    let (snapshot, found) = collector.finish(now)?;
+    let (mut snapshot, found) = collector.finish(now)?;
     diagnostics.extend(found);
+    if options.oracle {
+        let injections = oracle::ask(api, &groups, &snapshot, options, pause, progress)?;
+        diagnostics.extend(snapshot.add_injections(injections));
+    }
     Ok((snapshot, diagnostics))
+}
+
+fn failed(what: String) -> impl FnOnce(ListError) -> ClusterError {
+    move |source| ClusterError::List { what, source }
 }
 
 fn denied(kind: &Kind, message: &str) -> Diagnostic {

@@ -3,27 +3,69 @@
 use std::path::Path;
 
 use git2::build::TreeUpdateBuilder;
-use git2::{ErrorCode, FileMode, Oid, Signature, Time};
+use git2::{Commit, ErrorCode, FileMode, Oid, Signature, Time};
 use jiff::Timestamp;
 
+use super::read::EXECUTABLE;
 use super::{GitError, GitRepository, failed};
 
-/// Mode of an executable file in a tree.
-const EXECUTABLE: i32 = 0o100_755;
-
-/// A commit to be made on a branch of its own.
+/// A commit to be made.
 #[derive(Debug, Clone)]
 pub struct NewCommit<'a> {
-    /// Short name of the branch.
-    pub branch: &'a str,
     /// The commit that it stands on.
     pub base: Oid,
+    /// Its tree; see [`GitRepository::write_tree`].
+    pub tree: Oid,
     /// The whole message.
     pub message: &'a str,
     /// Author and commit time.
     pub time: Timestamp,
-    /// New contents by path; every path exists in the base.
-    pub files: &'a [(String, Vec<u8>)],
+    /// Whose it is.
+    pub authorship: &'a Authorship,
+}
+
+/// Whose commits are.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Authorship {
+    /// The author; the committer by default.
+    pub author: Option<Person>,
+    /// The committer; the user of git by default, else meshroll.
+    pub committer: Option<Person>,
+    /// Whether the committer signs off (`Signed-off-by`).
+    pub sign_off: bool,
+    /// Whether commits are signed; as git's `commit.gpgSign` says by default.
+    pub sign: Option<bool>,
+}
+
+/// A name with an address.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Person {
+    /// The name.
+    pub name: String,
+    /// The address.
+    pub email: String,
+}
+
+impl std::str::FromStr for Person {
+    type Err = String;
+
+    /// Reads `Name <address>`.
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let parts = text
+            .strip_suffix('>')
+            .and_then(|text| text.split_once(" <"))
+            .map(|(name, email)| (name.trim(), email.trim()));
+        let is_plain = |text: &str| {
+            !text.is_empty() && !text.contains(['<', '>']) && !text.contains(char::is_control)
+        };
+        match parts {
+            Some((name, email)) if is_plain(name) && is_plain(email) => Ok(Self {
+                name: name.to_owned(),
+                email: email.to_owned(),
+            }),
+            _ => Err("it is not of the form `Name <address>`".to_owned()),
+        }
+    }
 }
 
 /// One file on a branch of its own.
@@ -44,76 +86,259 @@ pub struct Orphan<'a> {
 /// A branch of ours as it stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OwnBranch {
-    /// Its only commit.
+    /// Where it stands.
     pub tip: Oid,
-    /// The commit that it stands on.
+    /// The commit of base that its changes are made to; the tip where base has them already.
     pub base: Oid,
 }
 
 impl GitRepository {
-    /// The branch, if it exists and its tip is a single commit of ours on a commit of `base`'s
-    /// history.
-    ///
-    /// `is_ours` tells our commits by their message.
+    /// Where a local branch stands, if it exists.
     ///
     /// # Errors
     ///
-    /// When the branch has a commit that is not ours, or cannot be read.
-    pub fn own_branch(
-        &self,
-        branch: &str,
-        base: Oid,
-        is_ours: impl Fn(&str) -> bool,
-    ) -> Result<Option<OwnBranch>, GitError> {
+    /// When the branch cannot be read.
+    pub fn local_branch(&self, branch: &str) -> Result<Option<Oid>, GitError> {
         let Ok(reference) = self.repository.find_reference(&full_name(branch)) else {
             return Ok(None);
         };
         let tip = reference
             .peel_to_commit()
             .map_err(failed("reading the branch"))?;
+        Ok(Some(tip.id()))
+    }
+
+    /// What a branch of ours stands at: a single commit of ours on a commit of `base`'s history, or
+    /// no commit at all.
+    ///
+    /// `is_ours` tells our commits by their message and tree.
+    ///
+    /// # Errors
+    ///
+    /// When the branch has a commit that is not ours, or cannot be read.
+    pub fn own_tip(
+        &self,
+        branch: &str,
+        tip: Oid,
+        base: Oid,
+        is_ours: impl Fn(&str, Oid) -> bool,
+    ) -> Result<OwnBranch, GitError> {
+        let tip = self
+            .repository
+            .find_commit(tip)
+            .map_err(failed("reading the branch"))?;
         let foreign = || GitError::ForeignBranch {
             branch: branch.to_owned(),
             commit: tip.id().to_string(),
+            ours: self.last_own(tip.id(), &is_ours).map(|id| id.to_string()),
         };
-        if tip.id() == base {
-            return Ok(Some(OwnBranch { tip: base, base }));
+        // Merged already, or nothing on it yet.
+        if self.is_on(base, tip.id())? {
+            let (tip, base) = (tip.id(), tip.id());
+            return Ok(OwnBranch { tip, base });
         }
-        let parent = tip.parent_id(0).map_err(|_| foreign())?;
-        let on_base = parent == base
-            || self
-                .repository
-                .graph_descendant_of(base, parent)
-                .map_err(failed("reading the history"))?;
-        if tip.parent_count() == 1
-            && on_base
-            && is_ours(&String::from_utf8_lossy(tip.message_bytes()))
-        {
-            Ok(Some(OwnBranch {
+        // A clean merge of base, which "Update branch" makes, adds nothing of anybody's.
+        let (own, base_of_tip) = match self.merged_base(&tip, base) {
+            Some((own, merged)) => (own, Some(merged)),
+            None => (tip.clone(), None),
+        };
+        let parent = own.parent_id(0).map_err(|_| foreign())?;
+        // A shallow clone does not hold the history that would tell.
+        let on_base = self.repository.is_shallow() || self.is_on(base, parent)?;
+        let message = String::from_utf8_lossy(own.message_bytes());
+        if own.parent_count() == 1 && on_base && is_ours(&message, own.tree_id()) {
+            Ok(OwnBranch {
                 tip: tip.id(),
-                base: parent,
-            }))
+                base: base_of_tip.unwrap_or(parent),
+            })
         } else {
             Err(foreign())
         }
     }
 
-    /// Builds the commit in the object store and moves the branch to it, if the branch still stands
-    /// where `expected` says.
+    /// Whether a commit is another one or in its history.
+    fn is_on(&self, tip: Oid, commit: Oid) -> Result<bool, GitError> {
+        let is_below = self.repository.graph_descendant_of(tip, commit);
+        match is_below {
+            Ok(is_below) => Ok(is_below || tip == commit),
+            // The history that a shallow clone holds ends before the answer.
+            Err(_) if self.repository.is_shallow() => Ok(tip == commit),
+            Err(error) => Err(failed("reading the history")(error)),
+        }
+    }
+
+    /// Both parents of a commit that merges a commit of base into a branch and changes nothing else.
+    fn merged_base(&self, tip: &Commit<'_>, base: Oid) -> Option<(Commit<'_>, Oid)> {
+        if tip.parent_count() != 2 {
+            return None;
+        }
+        let own = self.repository.find_commit(tip.parent_id(0).ok()?).ok()?;
+        let merged = self.repository.find_commit(tip.parent_id(1).ok()?).ok()?;
+        let options = git2::MergeOptions::new();
+        let merge = self.repository.merge_commits(&own, &merged, Some(&options));
+        let tree = merge.ok()?.write_tree_to(&self.repository).ok()?;
+        let is_plain = tree == tip.tree_id() && self.is_on(base, merged.id()).ok()?;
+        is_plain.then(|| (own, merged.id()))
+    }
+
+    /// The last commit of ours in a branch's first-parent history, if it is near its tip.
+    #[must_use]
+    pub fn last_own(&self, tip: Oid, is_ours: impl Fn(&str, Oid) -> bool) -> Option<Oid> {
+        let mut commit = self.repository.find_commit(tip).ok()?;
+        for _ in 0..100 {
+            let message = String::from_utf8_lossy(commit.message_bytes()).into_owned();
+            if is_ours(&message, commit.tree_id()) {
+                return Some(commit.id());
+            }
+            commit = commit.parent(0).ok()?;
+        }
+        None
+    }
+
+    /// Deletes a local branch, if it still stands where `expected` says.
+    ///
+    /// # Errors
+    ///
+    /// When the branch is checked out, moved meanwhile, or cannot be deleted.
+    pub fn delete_branch(&self, branch: &str, expected: Oid) -> Result<(), GitError> {
+        self.refuse_checked_out(branch)?;
+        let mut reference = self
+            .repository
+            .find_reference(&full_name(branch))
+            .map_err(failed("reading the branch"))?;
+        if reference.target() != Some(expected) {
+            return Err(GitError::Moved {
+                branch: branch.to_owned(),
+            });
+        }
+        reference.delete().map_err(failed("deleting the branch"))
+    }
+
+    /// Moves a local branch to a commit, if it still stands where `expected` says.
     ///
     /// # Errors
     ///
     /// When the branch is checked out, moved meanwhile, or cannot be written.
-    pub fn commit_to_branch(
+    pub fn move_to(
+        &self,
+        branch: &str,
+        commit: Oid,
+        expected: Option<Oid>,
+    ) -> Result<(), GitError> {
+        self.refuse_checked_out(branch)?;
+        self.move_branch(branch, commit, expected)
+    }
+
+    /// Writes the tree of a commit with new contents into the object store; every path exists in
+    /// the commit.
+    ///
+    /// # Errors
+    ///
+    /// When a path is below `.github`, which nobody lets a bot write, or the store cannot be written.
+    pub fn write_tree(&self, base: Oid, files: &[(String, Vec<u8>)]) -> Result<Oid, GitError> {
+        let is_protected = |path: &str| {
+            let mut parts = path.split('/');
+            parts.any(|part| {
+                part.eq_ignore_ascii_case(".github") || part.eq_ignore_ascii_case(".git")
+            })
+        };
+        if let Some((path, _)) = files.iter().find(|(path, _)| is_protected(path)) {
+            return Err(GitError::Protected { path: path.clone() });
+        }
+        self.build_tree(base, files)
+            .map_err(failed("building the commit"))
+    }
+
+    /// Whether two commits on one base conflict: their changes cannot be merged.
+    ///
+    /// # Errors
+    ///
+    /// When a tree cannot be read.
+    pub fn conflicts(&self, base: Oid, ours: Oid, theirs: Oid) -> Result<bool, GitError> {
+        let tree = |id| {
+            self.repository
+                .find_commit(id)
+                .and_then(|commit| commit.tree())
+        };
+        let merged = tree(base).and_then(|base| {
+            self.repository
+                .merge_trees(&base, &tree(ours)?, &tree(theirs)?, None)
+        });
+        let merged = merged.map_err(failed("comparing two commits"))?;
+        Ok(merged.has_conflicts())
+    }
+
+    /// Makes a commit in the object store.
+    ///
+    /// # Errors
+    ///
+    /// When the store cannot be written, or the commit not be signed.
+    pub fn create_commit(&self, commit: &NewCommit<'_>) -> Result<Oid, GitError> {
+        let authorship = commit.authorship;
+        let committer = self
+            .signature(commit.time, authorship.committer.as_ref())
+            .map_err(failed("building the commit"))?;
+        let author = match &authorship.author {
+            Some(author) => self.signature(commit.time, Some(author)),
+            None => Ok(committer.clone()),
+        };
+        let author = author.map_err(failed("building the commit"))?;
+        let message = match authorship.sign_off {
+            true => format!("{}Signed-off-by: {}\n", commit.message, shown(&committer)),
+            false => commit.message.to_owned(),
+        };
+        if self.signs(authorship.sign) {
+            return self.signed_commit(commit, &message, &author, &committer);
+        }
+        let build = || {
+            let base = self.repository.find_commit(commit.base)?;
+            let tree = self.repository.find_tree(commit.tree)?;
+            self.repository
+                .commit(None, &author, &committer, &message, &tree, &[&base])
+        };
+        build().map_err(failed("building the commit"))
+    }
+
+    /// Whether commits are signed: as asked for, else as git is configured.
+    fn signs(&self, asked: Option<bool>) -> bool {
+        let configured = || {
+            let config = self
+                .repository
+                .config()
+                .and_then(|mut config| config.snapshot());
+            config.and_then(|config| config.get_bool("commit.gpgSign"))
+        };
+        asked.unwrap_or_else(|| configured().unwrap_or(false))
+    }
+
+    /// A commit that git signs with the key and the program of its configuration.
+    fn signed_commit(
         &self,
         commit: &NewCommit<'_>,
-        expected: Option<Oid>,
+        message: &str,
+        author: &Signature<'_>,
+        committer: &Signature<'_>,
     ) -> Result<Oid, GitError> {
-        self.refuse_checked_out(commit.branch)?;
-        let id = self
-            .build_commit(commit)
-            .map_err(failed("building the commit"))?;
-        self.move_branch(commit.branch, id, expected)?;
-        Ok(id)
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        let time = format!("@{} +0000", commit.time.as_second());
+        let variables = [
+            ("GIT_AUTHOR_NAME", text(author.name_bytes())),
+            ("GIT_AUTHOR_EMAIL", text(author.email_bytes())),
+            ("GIT_AUTHOR_DATE", time.clone()),
+            ("GIT_COMMITTER_NAME", text(committer.name_bytes())),
+            ("GIT_COMMITTER_EMAIL", text(committer.email_bytes())),
+            ("GIT_COMMITTER_DATE", time),
+        ];
+        let (tree, base) = (commit.tree.to_string(), commit.base.to_string());
+        let arguments = ["commit-tree", "-S", "-p", &base, "-F", "-", &tree];
+        let output = self.git_with(&arguments, &variables, Some(message.as_bytes()))?;
+        let id = String::from_utf8_lossy(&output.stdout);
+        match Oid::from_str(id.trim()) {
+            Ok(id) if output.status.success() => Ok(id),
+            _ => Err(GitError::Unsigned {
+                message: super::remote::message(&output),
+            }),
+        }
     }
 
     /// Puts one file on a branch of its own, as a commit without a parent; nothing where the branch
@@ -141,7 +366,12 @@ impl GitRepository {
             && !is_ours(&String::from_utf8_lossy(tip.message_bytes()))
         {
             let (branch, commit) = (orphan.branch.to_owned(), tip.id().to_string());
-            return Err(GitError::ForeignBranch { branch, commit });
+            let ours = None;
+            return Err(GitError::ForeignBranch {
+                branch,
+                commit,
+                ours,
+            });
         }
         let tree = self
             .single_file_tree(orphan)
@@ -150,7 +380,7 @@ impl GitRepository {
             return Ok((tip.id(), false));
         }
         let commit = || {
-            let author = self.signature(orphan.time)?;
+            let author = self.signature(orphan.time, None)?;
             let tree = self.repository.find_tree(tree)?;
             self.repository
                 .commit(None, &author, &author, orphan.message, &tree, &[])
@@ -195,11 +425,10 @@ impl GitRepository {
         }
     }
 
-    fn build_commit(&self, commit: &NewCommit<'_>) -> Result<Oid, git2::Error> {
-        let base = self.repository.find_commit(commit.base)?;
-        let tree = base.tree()?;
+    fn build_tree(&self, base: Oid, files: &[(String, Vec<u8>)]) -> Result<Oid, git2::Error> {
+        let tree = self.repository.find_commit(base)?.tree()?;
         let mut update = TreeUpdateBuilder::new();
-        for (path, bytes) in commit.files {
+        for (path, bytes) in files {
             let entry = tree.get_path(Path::new(path))?;
             let mode = match entry.filemode() {
                 EXECUTABLE => FileMode::BlobExecutable,
@@ -207,16 +436,19 @@ impl GitRepository {
             };
             update.upsert(path, self.repository.blob(bytes)?, mode);
         }
-        let tree = self
-            .repository
-            .find_tree(update.create_updated(&self.repository, &tree)?)?;
-        let author = self.signature(commit.time)?;
-        self.repository
-            .commit(None, &author, &author, commit.message, &tree, &[&base])
+        update.create_updated(&self.repository, &tree)
     }
 
-    /// The user's own identity, else meshroll's; at the given time, UTC.
-    fn signature(&self, time: Timestamp) -> Result<Signature<'static>, git2::Error> {
+    /// The person's identity, else the user's own, else meshroll's; at the given time, UTC.
+    fn signature(
+        &self,
+        time: Timestamp,
+        person: Option<&Person>,
+    ) -> Result<Signature<'static>, git2::Error> {
+        let time = Time::new(time.as_second(), 0);
+        if let Some(person) = person {
+            return Signature::new(&person.name, &person.email, &time);
+        }
         let configured = self.repository.signature().ok();
         let text = |part: Option<&str>, default: &str| {
             part.filter(|part| !part.is_empty())
@@ -231,7 +463,7 @@ impl GitRepository {
             configured.as_ref().and_then(|who| who.email().ok()),
             "noreply@meshroll.dev",
         );
-        Signature::new(&name, &email, &Time::new(time.as_second(), 0))
+        Signature::new(&name, &email, &time)
     }
 
     fn refuse_checked_out(&self, branch: &str) -> Result<(), GitError> {
@@ -254,6 +486,16 @@ impl GitRepository {
     }
 }
 
-fn full_name(branch: &str) -> String {
+/// `Name <address>`.
+fn shown(person: &Signature<'_>) -> String {
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    format!(
+        "{} <{}>",
+        text(person.name_bytes()),
+        text(person.email_bytes())
+    )
+}
+
+pub(super) fn full_name(branch: &str) -> String {
     format!("refs/heads/{branch}")
 }

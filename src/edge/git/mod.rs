@@ -1,17 +1,19 @@
 //! Git: the repository that holds the manifests.
 //!
-//! Reading trees is in `read`, building commits straight in the object store in `commit`. Nothing
-//! here touches the work tree or the index, runs a hook or a filter, or follows a symbolic link or a
-//! submodule (`design.md` §8).
+//! Reading trees is in `read`, building commits straight in the object store in `commit`, and
+//! `remote` fetches and pushes with the `git` executable. Nothing here touches the work tree or the
+//! index, runs a hook or a filter, or follows a symbolic link or a submodule (`design.md` §8).
 
 mod commit;
 mod read;
+mod remote;
 
 use std::path::{Path, PathBuf};
 
 use git2::{ErrorCode, Oid, Repository};
 
-pub use commit::{NewCommit, Orphan, OwnBranch};
+pub use commit::{Authorship, NewCommit, Orphan, OwnBranch, Person};
+pub use remote::Push;
 
 /// Git did not do what it was asked.
 #[derive(Debug, thiserror::Error)]
@@ -53,6 +55,8 @@ pub enum GitError {
         branch: String,
         /// The commit.
         commit: String,
+        /// The last commit of meshroll's below it, where there is one.
+        ours: Option<String>,
     },
     /// The branch is checked out, so that moving it would make the work tree look dirty.
     #[error("the branch {branch} is checked out")]
@@ -65,6 +69,58 @@ pub enum GitError {
     Moved {
         /// Short name of the branch.
         branch: String,
+    },
+    /// The `git` executable, which fetches, pushes and signs, cannot be run.
+    #[error("the git executable cannot be run")]
+    NoExecutable {
+        /// The cause.
+        #[source]
+        source: std::io::Error,
+    },
+    /// A remote did not answer, or did not let us in.
+    #[error("{action} at {remote}: {message}")]
+    Transport {
+        /// What was being done.
+        action: &'static str,
+        /// The remote, without credentials.
+        remote: String,
+        /// What git said.
+        message: String,
+    },
+    /// A remote does not let a branch be moved: it is protected, a hook says no, or the credentials
+    /// may only read.
+    #[error("the remote refuses the branch {branch}: {message}")]
+    Refused {
+        /// Short name of the branch.
+        branch: String,
+        /// What git said.
+        message: String,
+    },
+    /// A remote has no branch of a name.
+    #[error("{remote} has no branch {branch}")]
+    NoSuchBranch {
+        /// Name of the remote.
+        remote: String,
+        /// Short name of the branch.
+        branch: String,
+    },
+    /// A name that would be an option, a program, or no branch at all.
+    #[error("`{name}` is not taken as a remote or branch")]
+    BadName {
+        /// The name.
+        name: String,
+    },
+    /// A file that meshroll never writes.
+    #[error("{path} is nothing that meshroll writes")]
+    Protected {
+        /// Path of the file.
+        path: String,
+    },
+    /// A commit could not be signed.
+    #[error("the commit cannot be signed: {message}")]
+    Unsigned {
+        /// What git said.
+        message: String,
     },
     /// Anything else.
     #[error("git: {action}")]

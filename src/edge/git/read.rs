@@ -14,6 +14,8 @@ type ManifestBlob = (String, Oid);
 
 /// Mode of a symbolic link in a tree.
 const LINK: i32 = 0o120_000;
+/// Mode of an executable file in a tree.
+pub(super) const EXECUTABLE: i32 = 0o100_755;
 
 impl GitRepository {
     /// Reads every manifest of a commit that the screen lets pass, sorted by path.
@@ -114,6 +116,21 @@ impl GitRepository {
             .find_blob(entry.id())
             .map_err(failed("reading a file"))?;
         Ok(Some(blob.content().to_owned()))
+    }
+
+    /// Whether a file of a commit is executable.
+    ///
+    /// # Errors
+    ///
+    /// When the commit's tree cannot be read.
+    pub fn is_executable(&self, commit: Oid, path: &str) -> Result<bool, GitError> {
+        let tree = self
+            .repository
+            .find_commit(commit)
+            .and_then(|commit| commit.tree());
+        let tree = tree.map_err(failed("reading the commit"))?;
+        let entry = tree.get_path(Path::new(path));
+        Ok(entry.is_ok_and(|entry| entry.filemode() == EXECUTABLE))
     }
 
     /// Whether a commit has a directory of this path; the empty path is the root.

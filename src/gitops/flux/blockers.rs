@@ -119,7 +119,7 @@ fn depends(
 }
 
 /// The source of a Kustomization, in its own namespace where it names none.
-fn source_reference(kustomization: &Kustomization<'_>) -> ObjectRef {
+pub(in crate::gitops) fn source_reference(kustomization: &Kustomization<'_>) -> ObjectRef {
     let text = |key: &str| kustomization.text(&["spec", "sourceRef", key]);
     let namespace = match text("namespace") {
         "" => kustomization.namespace,

@@ -7,7 +7,7 @@ mod inventory;
 
 use serde_json::Value;
 
-pub(super) use blockers::{Target, for_kustomization, for_object};
+pub(super) use blockers::{Target, for_kustomization, for_object, source_reference};
 pub(super) use inventory::inventory;
 
 use super::kustomize::{Item, Kustomizations, Transform, is_kustomization, plain_items};

@@ -2,6 +2,7 @@
 
 mod blockers;
 mod delivery;
+mod order;
 mod origin;
 mod real_data;
 mod rival;

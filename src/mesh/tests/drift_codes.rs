@@ -11,7 +11,7 @@ use crate::mesh::{
 use crate::reason::ReasonCode;
 
 /// The pod that an expected sidecar makes, as it would be recorded.
-fn born_of(expected: &ExpectedSidecar) -> Value {
+pub(super) fn born_of(expected: &ExpectedSidecar) -> Value {
     let mut variables = vec![];
     let mut proxy_config = json!({});
     let mut args = vec![];

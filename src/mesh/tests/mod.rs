@@ -6,6 +6,7 @@ mod decision_table;
 mod drift_codes;
 mod goldens;
 mod images;
+mod oracle;
 mod recordings;
 mod settling;
 mod traps;

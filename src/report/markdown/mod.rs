@@ -80,11 +80,12 @@ pub(super) fn render(report: Report<'_>, surface: Surface) -> String {
     if report.assumed.is_some_and(|assumed| assumed.untouched) {
         return sections::untouched(report);
     }
+    let written = sections::written(report.plan);
     let mut sections = vec![
         sections::assumed(report),
-        sections::restarts(&decisions),
+        sections::restarts(&written),
         waves::picture(report.plan),
-        sections::risks(&decisions),
+        sections::risks(&written),
         sections::blockers(&decisions),
         sections::needs_a_person(&decisions),
         sections::waiting(&decisions),
@@ -99,7 +100,7 @@ pub(super) fn render(report: Report<'_>, surface: Surface) -> String {
         sections::headline(report, &decisions, surface),
         sections::mesh(report)
     );
-    let end = sections::controls(&decisions);
+    let end = sections::controls(&written);
     assemble(head, &sections, end, surface)
 }
 

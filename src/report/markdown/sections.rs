@@ -12,6 +12,7 @@ use crate::report::escape::{as_code, for_markdown};
 use crate::report::table::change;
 use crate::rollout::Risk;
 use crate::upgrade::Change;
+use crate::wave::RestartPlan;
 
 /// Verdicts that only a person can do something about.
 const NEEDS_A_PERSON: [Verdict; 4] = [
@@ -31,7 +32,7 @@ pub(super) fn headline(
     decisions: &[&Decision<'_>],
     surface: Surface,
 ) -> String {
-    let restarts = with(decisions, &[Verdict::Restart]);
+    let restarts = written(report.plan);
     let pods: usize = restarts.iter().map(|decision| decision.pods.total).sum();
     let what = format!(
         "{} ({})",
@@ -59,8 +60,27 @@ pub(super) fn headline(
         .filter(|(count, _)| *count > 0)
         .map(|(count, verdict)| format!("{count} {verdict}"));
     let others = Vec::from_iter(others).join(" · ");
+    let kept = report.plan.workloads.iter().filter(|one| one.kept).count();
+    let kept = match kept {
+        0 => String::new(),
+        count => format!(
+            "\n{} held: they stay in this branch, and the commit status says when it may be merged.\n",
+            if count == 1 {
+                "1 of them is".to_owned()
+            } else {
+                format!("{count} of them are")
+            }
+        ),
+    };
     let cluster = as_code(report.snapshot.cluster);
-    format!("### Istio sidecars of {cluster}\n\n**{verdict}** {others}\n")
+    format!("### Istio sidecars of {cluster}\n\n**{verdict}** {others}\n{kept}")
+}
+
+/// The workloads whose restarts are written: what a merge restarts.
+pub(super) fn written<'p, 'a>(plan: &'p RestartPlan<'a>) -> Vec<&'p Decision<'a>> {
+    plan.written()
+        .map(|position| &plan.workloads[position].decision)
+        .collect()
 }
 
 /// That a change does not touch the mesh at all.
@@ -113,9 +133,9 @@ pub(super) fn mesh(report: Report<'_>) -> String {
 }
 
 /// What is restarted, a row for each namespace and change.
-pub(super) fn restarts(decisions: &[&Decision<'_>]) -> Section {
+pub(super) fn restarts(written: &[&Decision<'_>]) -> Section {
     let mut groups: BTreeMap<(&str, String), Vec<&Decision<'_>>> = BTreeMap::new();
-    for decision in with(decisions, &[Verdict::Restart]) {
+    for decision in written {
         let key = (
             decision.reference.namespace.as_str(),
             change(&decision.drifts),
@@ -124,15 +144,8 @@ pub(super) fn restarts(decisions: &[&Decision<'_>]) -> Section {
     }
     let row = |((namespace, change), decisions): ((&str, String), Vec<&Decision<'_>>)| {
         let pods: usize = decisions.iter().map(|decision| decision.pods.total).sum();
-        let mut names: Vec<String> = decisions
-            .iter()
-            .take(NAMES_IN_A_ROW)
-            .map(|decision| workload(decision))
-            .collect();
-        if decisions.len() > NAMES_IN_A_ROW {
-            names.push(format!("and {} more", decisions.len() - NAMES_IN_A_ROW));
-        }
-        let (namespace, names, change) = (as_code(namespace), names.join(", "), as_code(&change));
+        let names = listed(&decisions, |decision| workload(decision));
+        let (namespace, change) = (as_code(namespace), as_code(&change));
         format!("| {namespace} | {names} | {pods} | {change} |\n")
     };
     let rows = groups.into_iter().map(row).collect();
@@ -140,18 +153,30 @@ pub(super) fn restarts(decisions: &[&Decision<'_>]) -> Section {
     Section::new("What is restarted", lead, rows)
 }
 
-/// What a restart puts at risk.
-pub(super) fn risks(decisions: &[&Decision<'_>]) -> Section {
-    let restarts = with(decisions, &[Verdict::Restart]);
-    let line = |decision: &Decision<'_>, risk: &Risk| {
-        let workload = as_code(&decision.reference.to_string());
+/// What a restart puts at risk, a line for each risk.
+pub(super) fn risks(written: &[&Decision<'_>]) -> Section {
+    let mut groups: BTreeMap<&Risk, Vec<&Decision<'_>>> = BTreeMap::new();
+    for decision in written {
+        for risk in &decision.risks {
+            groups.entry(risk).or_default().push(decision);
+        }
+    }
+    let row = |(risk, decisions): (&Risk, Vec<&Decision<'_>>)| {
+        let name = |decision: &&Decision<'_>| as_code(&decision.reference.to_string());
+        let names = listed(&decisions, name);
         let (code, message) = (as_code(risk.code.code()), for_markdown(&risk.message));
-        format!("- {workload} {code}: {message}\n")
+        format!("- {code}: {message}: {names}\n")
     };
-    let rows = restarts
-        .iter()
-        .flat_map(|decision| decision.risks.iter().map(|risk| line(decision, risk)));
-    Section::new("Risks", "", rows.collect())
+    Section::new("Risks", "", groups.into_iter().map(row).collect())
+}
+
+/// Some of the names, and how many there are besides.
+fn listed(decisions: &[&Decision<'_>], name: impl Fn(&&Decision<'_>) -> String) -> String {
+    let mut names: Vec<String> = decisions.iter().take(NAMES_IN_A_ROW).map(name).collect();
+    if decisions.len() > NAMES_IN_A_ROW {
+        names.push(format!("and {} more", decisions.len() - NAMES_IN_A_ROW));
+    }
+    names.join(", ")
 }
 
 /// What keeps the commit from reaching the cluster.
@@ -225,8 +250,8 @@ pub(super) fn problems(report: Report<'_>) -> Section {
 }
 
 /// How to hold or exclude; nothing where nothing is restarted.
-pub(super) fn controls(decisions: &[&Decision<'_>]) -> &'static str {
-    if with(decisions, &[Verdict::Restart]).is_empty() {
+pub(super) fn controls(written: &[&Decision<'_>]) -> &'static str {
+    if written.is_empty() {
         return "";
     }
     concat!(

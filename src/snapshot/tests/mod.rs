@@ -2,6 +2,7 @@
 
 use std::io::{Cursor, Read, Write as _};
 
+mod injections;
 mod properties;
 
 use super::{ClusterSnapshot, Input, ReadOptions, SnapshotError, read, read_with};

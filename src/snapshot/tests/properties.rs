@@ -217,9 +217,26 @@ fn other() -> impl Strategy<Value = Value> {
     })
 }
 
+fn injection() -> impl Strategy<Value = Value> {
+    let created = pod().prop_map(|pod| json!({ "pod": pod }));
+    let refused = (any::<u16>(), text())
+        .prop_map(|(code, message)| json!({ "refused": { "code": code, "message": message } }));
+    let unanswered = text().prop_map(|message| json!({ "unanswered": { "message": message } }));
+    let status = prop_oneof![created, refused, unanswered];
+    let kind = prop_oneof![Just(("apps", "Deployment")), Just(("", "Pod"))];
+    (kind, name(), name(), text(), status).prop_map(|(kind, name, namespace, digest, status)| {
+        json!({
+            "apiVersion": "meshroll.dev/v1", "kind": "InjectionResult",
+            "metadata": { "name": name, "namespace": namespace },
+            "spec": { "workloadRef": { "group": kind.0, "kind": kind.1 }, "templateDigest": digest },
+            "status": status,
+        })
+    })
+}
+
 /// A List with a pod at least.
 fn cluster() -> impl Strategy<Value = Value> {
-    let item = prop_oneof![pod(), workload(), other()];
+    let item = prop_oneof![pod(), workload(), injection(), other()];
     (pod(), vec(item, 0..6)).prop_map(|(pod, mut items)| {
         items.push(pod);
         json!({ "apiVersion": "v1", "kind": "List", "items": items })
@@ -263,6 +280,9 @@ proptest! {
         let snapshot = from(cluster.to_string().into_bytes()).expect("a snapshot");
         for live in &snapshot.workloads {
             assert_eq!(snapshot.workload(&live.reference), Some(live));
+        }
+        for injection in &snapshot.injections {
+            assert_eq!(snapshot.injection(&injection.workload), Some(injection));
         }
         for object in &snapshot.objects {
             assert_eq!(snapshot.object(&object.reference), Some(object));

@@ -1,8 +1,14 @@
 //! The command line: declarations only.
 
+mod apply;
+
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand, ValueEnum as _};
+
+pub use apply::{
+    ApplyArgs, CommitArgs, CommitWith, Destination, GithubArgs, PullRequestArgs, RemoteArgs,
+};
 
 pub use crate::edge::terminal::ColorChoice;
 pub use crate::report::Format;
@@ -99,40 +105,29 @@ pub struct PlanArgs {
         help_heading = "Preview"
     )]
     pub base: Option<String>,
-}
-
-/// `meshroll apply`.
-#[derive(Debug, Args)]
-pub struct ApplyArgs {
-    /// Where the restarts are written.
-    #[arg(long, value_enum, env = "MESHROLL_TO")]
-    pub to: Destination,
-    /// Write even when suspiciously much of the mesh is stale.
-    #[arg(long, env = "MESHROLL_ALLOW_LARGE")]
-    pub allow_large: bool,
-    /// Warn about a snapshot older than this.
+    /// Hold what meshroll computes against what dry runs gave, and fail where the two differ.
+    ///
+    /// The dry runs are those of the recording, or are made now (`--oracle`).
     #[arg(
         long,
-        value_name = "DURATION",
-        default_value = "3h",
-        env = "MESHROLL_MAX_SNAPSHOT_AGE"
+        conflicts_with = "assume_applied",
+        env = "MESHROLL_VERIFY_ORACLE",
+        help_heading = "Live cluster"
     )]
-    pub max_snapshot_age: jiff::SignedDuration,
-    /// What to look at.
+    pub verify_oracle: bool,
+    /// Keep the plan as the one comment of meshroll's on this pull request; no comment where the
+    /// change does not touch the mesh.
+    #[arg(
+        long,
+        value_name = "NUMBER",
+        requires = "assume_applied",
+        env = "MESHROLL_COMMENT_ON",
+        help_heading = "Preview"
+    )]
+    pub comment_on: Option<u64>,
+    /// The forge.
     #[command(flatten)]
-    pub input: InputArgs,
-    /// What to print.
-    #[command(flatten)]
-    pub output: OutputArgs,
-}
-
-/// Where `apply` writes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Destination {
-    /// The files of the work tree.
-    Worktree,
-    /// One commit on the branch `meshroll/<cluster>/<wave>`, made in the object store.
-    Branch,
+    pub github: GithubArgs,
 }
 
 /// `meshroll explain`.
@@ -166,9 +161,13 @@ pub struct SnapshotArgs {
     /// Commit the recording, as `snapshot.json.zst`, to this branch, which holds nothing else.
     #[arg(long, value_name = "BRANCH", env = "MESHROLL_TO_BRANCH")]
     pub to_branch: Option<String>,
-    /// The Git repository of that branch.
+    /// The Git repository of that branch, and of the configuration.
     #[arg(long, value_name = "DIR", default_value = ".", env = "MESHROLL_REPO")]
     pub repo: PathBuf,
+    /// The configuration, whose annotation keys are recorded as well; `meshroll.yaml` or
+    /// `.github/meshroll.yaml` of the repository by default, where there is one.
+    #[arg(long, value_name = "FILE", env = "MESHROLL_CONFIG")]
+    pub config: Option<PathBuf>,
     /// Name of the cluster for the commit's message.
     #[arg(
         long,
@@ -183,7 +182,7 @@ pub struct SnapshotArgs {
 }
 
 /// Which live cluster to read, where there is no snapshot.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Live cluster")]
 pub struct ClusterArgs {
     /// The kubeconfig; `KUBECONFIG`, `~/.kube/config` or the pod's service account by default.
@@ -195,6 +194,12 @@ pub struct ClusterArgs {
     /// Let the kubeconfig run a program for credentials even under CI=true.
     #[arg(long, env = "MESHROLL_ALLOW_EXEC")]
     pub allow_exec: bool,
+    /// Ask the cluster, by a dry run of each workload's next pod, what injection gives it now.
+    ///
+    /// Nothing is created, but it takes the right to create pods (deploy/oracle.yaml). Plans go by
+    /// what the dry runs gave, and say where meshroll had computed something else.
+    #[arg(long, env = "MESHROLL_ORACLE")]
+    pub oracle: bool,
 }
 
 /// `meshroll carry`.
@@ -214,7 +219,7 @@ pub struct CarryArgs {
 }
 
 /// Which manifests a verb looks at.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Input")]
 pub struct RepositoryArgs {
     /// The Git repository of rendered manifests.
@@ -245,7 +250,7 @@ pub struct RepositoryArgs {
 }
 
 /// What every verb looks at.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Input")]
 pub struct InputArgs {
     /// The manifests.

@@ -10,6 +10,9 @@ use jiff::Timestamp;
 use kube::config::{Config, ExecConfig};
 use serde_json::{Value, json};
 
+mod oracle;
+mod tls;
+
 use super::connect::{self, ConnectError};
 use super::stand_in::{Answer, Asked, StandIn};
 use super::{ClusterError, ClusterOptions, Pause, collect};
@@ -24,13 +27,16 @@ type Taken = Result<(ClusterSnapshot, Vec<Diagnostic>), ClusterError>;
 
 /// Reads the stand-in's cluster; tells also how long the pauses were.
 fn take(stand_in: &StandIn) -> (Taken, Vec<Duration>) {
+    take_with(stand_in, &ClusterOptions::default())
+}
+
+fn take_with(stand_in: &StandIn, options: &ClusterOptions) -> (Taken, Vec<Duration>) {
     let config = Config::new(stand_in.url.parse().expect("a URL"));
     let api = connect::api(connect::runtime().expect("a runtime"), config).expect("a client");
     let waits = Rc::new(RefCell::new(Vec::new()));
     let seen = Rc::clone(&waits);
     let mut pause = Pause::new(move |wait| seen.borrow_mut().push(wait));
-    let options = ClusterOptions::default();
-    let taken = collect(&api, &options, now(), &mut pause, &mut |_| {});
+    let taken = collect(&api, options, now(), &mut pause, &mut |_| {});
     drop(pause);
     (taken, Rc::try_unwrap(waits).expect("alone").into_inner())
 }
@@ -178,7 +184,8 @@ fn passing_failures_are_tried_again_after_a_pause() {
             "{waits:?}"
         );
     }
-    let wrongs: [fn() -> Answer; 3] = [
+    let wrongs: [fn() -> Answer; 4] = [
+        || Answer::Plain(429, "Too many requests, please try again later.\n"),
         || Answer::Silence,
         || Answer::Truncated(r#"{"kind":"PodList","items":[{"metadata":{"na"#.to_owned()),
         || Answer::Json(r#"{"kind":"PodList","items":[{"metadata":{"na"#.to_owned()),
@@ -253,31 +260,44 @@ fn programs_for_credentials_run_only_where_they_may() {
 }
 
 /// The manifest of the ClusterRole, as `deploy/` ships it.
-const CLUSTER_ROLE: &str = include_str!("../../../deploy/cluster-role.yaml");
+const CLUSTER_ROLE: &str = include_str!("../../../../deploy/cluster-role.yaml");
 
-#[test]
-fn the_cluster_role_allows_what_is_asked_for_and_nothing_else() {
-    let role: Value = serde_yaml::from_str(CLUSTER_ROLE).expect("YAML");
+/// What a ClusterRole allows, by group and verb.
+fn allowed(manifest: &str) -> BTreeMap<(String, String), BTreeSet<String>> {
+    let mut documents = serde_yaml::Deserializer::from_str(manifest);
+    let role = documents.next().expect("a document");
+    let role: Value = serde::Deserialize::deserialize(role).expect("YAML");
+    assert_eq!(role["kind"], "ClusterRole");
     let words = |value: &Value| -> Vec<String> {
         let items = value.as_array().expect("a list").iter();
         items
             .map(|item| item.as_str().expect("a string").to_owned())
             .collect()
     };
-    let mut allowed: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    let mut allowed: BTreeMap<(String, String), BTreeSet<String>> = BTreeMap::new();
     for rule in role["rules"].as_array().expect("rules") {
-        assert_eq!(words(&rule["verbs"]), ["list"]);
         let keys = Vec::from_iter(rule.as_object().expect("a rule").keys());
         assert_eq!(keys, ["apiGroups", "resources", "verbs"]);
         for group in words(&rule["apiGroups"]) {
-            let resources = words(&rule["resources"]);
-            allowed.entry(group).or_default().extend(resources);
+            for verb in words(&rule["verbs"]) {
+                let resources = words(&rule["resources"]);
+                allowed
+                    .entry((group.clone(), verb))
+                    .or_default()
+                    .extend(resources);
+            }
         }
     }
-    let mut asked: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    allowed
+}
+
+#[test]
+fn the_cluster_role_allows_what_is_asked_for_and_nothing_else() {
+    let mut asked: BTreeMap<(String, String), BTreeSet<String>> = BTreeMap::new();
     for kind in KINDS {
-        let resources = asked.entry(kind.group.to_owned()).or_default();
+        let key = (kind.group.to_owned(), "list".to_owned());
+        let resources = asked.entry(key).or_default();
         resources.insert(kind.plural.to_owned());
     }
-    assert_eq!(allowed, asked);
+    assert_eq!(allowed(CLUSTER_ROLE), asked);
 }

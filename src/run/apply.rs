@@ -1,0 +1,109 @@
+//! `apply`: the plan, then its writing: into the work tree, on a branch here, or on a remote's.
+
+use super::branch::WaveBranch;
+use super::planned::{Gate, Planned};
+use super::world::{ReadFrom, World};
+use super::{publish, record, same_pr, write};
+use crate::cli::{ApplyArgs, Cli, Destination};
+use crate::error::{ErrorKind, RunError};
+use crate::report::Written;
+use crate::wave;
+use crate::{publish as values, run::narration};
+
+/// Without waves no more workloads than this go into one pull request unasked.
+const MOST_RESTARTS: usize = 50;
+
+/// Plans and writes.
+///
+/// # Errors
+///
+/// When an input cannot be used, the plan is suspicious, or it cannot be written.
+pub(super) fn apply(cli: &Cli, args: &ApplyArgs) -> Result<u8, RunError> {
+    match args.to {
+        Destination::Worktree if args.same_pr => same_pr::work_tree(cli, args),
+        Destination::Branch if args.same_pr && args.remote.push => publish::publish(cli, args),
+        _ if args.same_pr => Err(RunError::new(
+            ErrorKind::Usage,
+            "--same-pr writes into the pull request that is there already",
+        )
+        .hint("use --to worktree in its checkout, or --to branch --push with --base")),
+        Destination::Worktree => work_tree(cli, args),
+        Destination::Branch if !args.remote.push => local_branch(cli, args),
+        Destination::Branch | Destination::PullRequest => publish::publish(cli, args),
+    }
+}
+
+fn work_tree(cli: &Cli, args: &ApplyArgs) -> Result<u8, RunError> {
+    if args.input.rev.is_some() {
+        let message = "--rev reads a commit, and --to worktree writes the work tree";
+        return Err(
+            RunError::new(ErrorKind::Usage, message).hint("leave --rev out, or use --to branch")
+        );
+    }
+    if args.remote.push {
+        let message = "--push pushes a branch, and --to worktree makes none";
+        return Err(RunError::new(ErrorKind::Usage, message).hint("use --to branch"));
+    }
+    let world = World::read(cli, &args.input, ReadFrom::WorkTree)?;
+    let (deliveries, found) = world.deliveries();
+    let planned = Planned::new(&world, &deliveries, found, &args.input, Gate::None)?;
+    planned.check(cli, args)?;
+    let written = match planned.edits.as_slice() {
+        [] => Written::Nothing,
+        edits => write::to_work_tree(world.root.as_deref(), &world.manifests, edits)?,
+    };
+    planned.finish(cli, &args.output, Some(&written))
+}
+
+fn local_branch(cli: &Cli, args: &ApplyArgs) -> Result<u8, RunError> {
+    let world = World::read(cli, &args.input, ReadFrom::Commit)?;
+    let (deliveries, found) = world.deliveries();
+    let name = values::branch(&args.input.repository.cluster, wave::ALL);
+    let tip = world.repository.local_branch(&name)?;
+    let branch = WaveBranch::read(&world, name, None, tip)?;
+    let gate = branch.gate();
+    let planned = Planned::new(&world, &deliveries, found, &args.input, gate)?;
+    planned.check(cli, args)?;
+    let action = branch.action(&planned);
+    let written = branch.bring_about(action, &planned, &args.commit)?;
+    let written = written.map_or(Written::Nothing, Written::Branch);
+    planned.finish(cli, &args.output, Some(&written))
+}
+
+impl Planned<'_> {
+    /// Says what there is to say, and refuses what should be asked twice.
+    ///
+    /// # Errors
+    ///
+    /// When the plan is suspicious, or too much or too old for a pull request.
+    pub(super) fn check(&self, cli: &Cli, args: &ApplyArgs) -> Result<(), RunError> {
+        narration::diagnostics(cli, &self.diagnostics);
+        let is_pull_request = args.to == Destination::PullRequest;
+        if let Some(age) = record::age(&self.world.snapshot, args.max_snapshot_age) {
+            // An age that is not known is a warning everywhere.
+            if is_pull_request && self.world.snapshot.capture.captured_at.is_some() {
+                return Err(RunError::new(ErrorKind::Input, age.message).hint(
+                    "record the cluster again, or allow older ones with --max-snapshot-age",
+                ));
+            }
+            narration::diagnostics(cli, &[age]);
+        }
+        if args.allow_large {
+            return Ok(());
+        }
+        if let Some(why) = self.plan.brake() {
+            return Err(RunError::new(ErrorKind::Input, why)
+                .hint("look at `meshroll plan`; if it is right, apply with --allow-large"));
+        }
+        let restarts = self.plan.written().count();
+        if is_pull_request && restarts > MOST_RESTARTS {
+            let message = format!(
+                "{restarts} workloads would restart with one merge, and no waves are configured"
+            );
+            return Err(RunError::new(ErrorKind::Input, message).hint(
+                "narrow the plan with --namespace or --selector, or allow it with --allow-large",
+            ));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,164 @@
+//! A plan on its way out: with its edits, and everything that was said of the input.
+
+use std::collections::BTreeSet;
+
+use super::selection::Selection;
+use super::world::World;
+use super::{narration, same_pr};
+use crate::cli::{Cli, InputArgs, OutputArgs};
+use crate::decision::{self, Decision};
+use crate::diagnostic::Diagnostic;
+use crate::edit::{self, FileEdit};
+use crate::error::{self, RunError};
+use crate::gitops::DeliveryMap;
+use crate::mesh::Usage;
+use crate::publish::{self, OpenBranch, RestartEdit};
+use crate::reason::Verdict;
+use crate::report::{Report, SnapshotSummary, Written};
+use crate::rollout;
+use crate::upgrade::Change;
+use crate::wave::{self, RestartPlan};
+
+/// A plan with its edits and everything that was said of the input on the way.
+pub(super) struct Planned<'a> {
+    pub(super) world: &'a World,
+    pub(super) plan: RestartPlan<'a>,
+    pub(super) edits: Vec<FileEdit>,
+    pub(super) diagnostics: Vec<Diagnostic>,
+    usage: Vec<Usage>,
+    pub(super) cluster: &'a str,
+    /// What is assumed of the mesh, and the revision before the change.
+    pub(super) assumed: Option<(&'a [Change], Option<&'a str>)>,
+}
+
+/// What else decides which restarts are written.
+#[derive(Clone, Copy)]
+pub(super) enum Gate<'g> {
+    /// Nothing.
+    None,
+    /// An open branch keeps what it has.
+    Open(&'g OpenBranch),
+    /// Only what is delivered after these changes.
+    Order(&'g [Change]),
+}
+
+impl<'a> Planned<'a> {
+    /// Plans. What an open branch asks for already stays in the plan's edits while it is held.
+    ///
+    /// # Errors
+    ///
+    /// When the selection cannot be read.
+    pub(super) fn new(
+        world: &'a World,
+        deliveries: &'a DeliveryMap<'a>,
+        mut found: Vec<Diagnostic>,
+        args: &'a InputArgs,
+        gate: Gate<'_>,
+    ) -> Result<Self, RunError> {
+        let inputs = world.inputs(deliveries, args.retry);
+        let selection = Selection::new(args)?;
+        let members = rollout::members(&world.snapshot);
+        let members: Vec<_> = members
+            .into_iter()
+            .filter(|member| selection.covers(member))
+            .collect();
+        let (decisions, mut decided) = decision::decide(inputs, &members);
+        found.append(&mut decided);
+        let mut plan = wave::schedule(decisions, &world.policy);
+        let keys = &world.policy.annotations;
+        match gate {
+            Gate::None => {}
+            Gate::Open(open) => publish::keep_held(&mut plan, open, keys),
+            Gate::Order(changes) => same_pr::hold_unordered(&mut plan, deliveries, changes),
+        }
+        let (edits, mut edited) = edit::plan_edits(&mut plan, keys, world.now);
+        found.append(&mut edited);
+        let mut diagnostics = world.diagnostics.clone();
+        diagnostics.append(&mut found);
+        diagnostics.sort_by(|a, b| a.sort_key().cmp(&b.sort_key()));
+        diagnostics.dedup();
+        Ok(Self {
+            world,
+            plan,
+            edits,
+            diagnostics,
+            usage: world.mesh.usage(&world.snapshot),
+            cluster: &args.repository.cluster,
+            assumed: None,
+        })
+    }
+
+    /// The restarts that are written.
+    pub(super) fn restart_edits(&self) -> BTreeSet<RestartEdit> {
+        publish::planned_edits(&self.plan)
+    }
+
+    /// What there is to report.
+    pub(super) fn report<'r>(&'r self, written: Option<&'r Written>) -> Report<'r> {
+        Report {
+            plan: &self.plan,
+            edits: &self.edits,
+            manifests: &self.world.manifests,
+            mesh: &self.world.mesh,
+            usage: &self.usage,
+            diagnostics: &self.diagnostics,
+            snapshot: SnapshotSummary {
+                cluster: self.cluster,
+                captured_at: self.world.snapshot.capture.captured_at,
+                pods: self.world.snapshot.pods.len(),
+            },
+            written,
+            assumed: self.assumption(),
+            all: false,
+            color: false,
+        }
+    }
+
+    /// Prints the answer and gives the exit code.
+    ///
+    /// # Errors
+    ///
+    /// When the answer cannot be written.
+    pub(super) fn finish(
+        &self,
+        cli: &Cli,
+        args: &OutputArgs,
+        written: Option<&Written>,
+    ) -> Result<u8, RunError> {
+        let report = Report {
+            all: args.all,
+            ..self.report(written)
+        };
+        narration::print(report, args, cli.color)?;
+        Ok(self.exit_code(args))
+    }
+
+    fn exit_code(&self, args: &OutputArgs) -> u8 {
+        let needs_a_person = |decision: &Decision<'_>| {
+            let blocked = decision
+                .delivery
+                .as_ref()
+                .is_some_and(|delivery| !delivery.blockers.is_empty());
+            match decision.verdict {
+                Verdict::Manual | Verdict::Blocked | Verdict::Ineffective | Verdict::Unknown => {
+                    true
+                }
+                Verdict::Restart | Verdict::Held | Verdict::Pending => blocked,
+                _ => false,
+            }
+        };
+        let listed = || {
+            self.plan
+                .workloads
+                .iter()
+                .map(|workload| &workload.decision)
+        };
+        if args.strict && listed().any(|decision| decision.in_mesh && needs_a_person(decision)) {
+            error::ATTENTION
+        } else if args.detailed_exitcode && !self.edits.is_empty() {
+            error::CHANGES_DUE
+        } else {
+            error::DONE
+        }
+    }
+}

@@ -1,0 +1,172 @@
+//! Publishing on a remote: fetch, plan at the head of base, push with a lease; when somebody was
+//! faster, fetch and plan again.
+
+use std::time::Duration;
+
+use git2::Oid;
+use jiff::SignedDuration;
+
+use super::branch::WaveBranch;
+use super::planned::Planned;
+use super::pull_request::{self, Site};
+use super::same_pr;
+use super::world::{ReadFrom, World};
+use crate::cli::{ApplyArgs, Cli, Destination};
+use crate::edge::clock;
+use crate::edge::git::{GitError, GitRepository};
+use crate::error::{ErrorKind, RunError};
+use crate::publish;
+use crate::report::Written;
+use crate::wave;
+
+/// How often a lost race is tried again.
+const TRIES: u32 = 10;
+
+/// Plans and publishes until nobody is faster.
+///
+/// # Errors
+///
+/// When an input cannot be used, the remote or the forge refuses, or others are faster every time.
+pub(super) fn publish(cli: &Cli, args: &ApplyArgs) -> Result<u8, RunError> {
+    if args.input.rev.is_some() {
+        let message = "--rev reads a commit, and a remote's branch is planned at the head of base";
+        return Err(
+            RunError::new(ErrorKind::Usage, message).hint("leave --rev out, or name --base")
+        );
+    }
+    let repository = GitRepository::open(&args.input.repository.repo)?;
+    let remote = args.remote.remote.as_str();
+    let base = base_branch(&repository, args)?;
+    let name = publish::branch(&args.input.repository.cluster, wave::ALL);
+    let site = match args.to {
+        Destination::PullRequest => Some(Site::connect(&repository, args, &base)?),
+        _ => None,
+    };
+    let mut world: Option<World> = None;
+    let mut tries = 1;
+    loop {
+        let attempt = tips(&repository, remote, &base, &name)
+            .map_err(RunError::from)
+            .and_then(|tips| {
+                let at = match world.take() {
+                    Some(world) if !args.same_pr => world.at(&args.input, tips.base)?,
+                    _ => World::read(cli, &args.input, ReadFrom::At(tips.base))?,
+                };
+                if args.same_pr {
+                    return same_pr::push(cli, args, at, &base, tips.base);
+                }
+                let done = attempt(cli, args, &at, &name, &tips, site.as_ref());
+                world = Some(at);
+                done
+            });
+        match attempt {
+            Err(error) if error.is_race() && tries < TRIES => {
+                tracing::info!(%error, tries, "planning again");
+                clock::wait(delay(args.remote.retry_delay, tries));
+                tries += 1;
+            }
+            done => return done,
+        }
+    }
+}
+
+/// Where the branches of a remote stand.
+struct Tips {
+    base: Oid,
+    own: Option<Oid>,
+}
+
+/// Fetches base and the wave's branch.
+fn tips(
+    repository: &GitRepository,
+    remote: &str,
+    base: &str,
+    name: &str,
+) -> Result<Tips, GitError> {
+    let there = repository.remote_branches(remote, &[base, name])?;
+    if !there.contains_key(base) {
+        return Err(GitError::NoSuchBranch {
+            remote: remote.to_owned(),
+            branch: base.to_owned(),
+        });
+    }
+    let wanted: Vec<&str> = there.keys().map(String::as_str).collect();
+    let tips = match repository.fetch(remote, &wanted) {
+        Ok(tips) => tips,
+        // One of them may have gone between the question and the fetch.
+        Err(error) => match repository.remote_branches(remote, &[base, name])? {
+            now if now.contains_key(name) == there.contains_key(name) => return Err(error),
+            _ => {
+                return Err(GitError::Moved {
+                    branch: name.to_owned(),
+                });
+            }
+        },
+    };
+    let base = tips.get(base).copied().ok_or(GitError::NoSuchBranch {
+        remote: remote.to_owned(),
+        branch: base.to_owned(),
+    })?;
+    Ok(Tips {
+        base,
+        own: tips.get(name).copied(),
+    })
+}
+
+fn attempt(
+    cli: &Cli,
+    args: &ApplyArgs,
+    world: &World,
+    name: &str,
+    tips: &Tips,
+    site: Option<&Site>,
+) -> Result<u8, RunError> {
+    let (deliveries, found) = world.deliveries();
+    let remote = Some(args.remote.remote.as_str());
+    let branch = WaveBranch::read(world, name.to_owned(), remote, tips.own);
+    let branch = match (branch, site) {
+        (Err(error), Some(site)) => return Err(pull_request::explain(site, name, error)),
+        (branch, _) => branch?,
+    };
+    let gate = branch.gate();
+    let planned = Planned::new(world, &deliveries, found, &args.input, gate)?;
+    planned.check(cli, args)?;
+    let written = match site {
+        Some(site) => pull_request::reconcile(site, &planned, &branch, args)?,
+        None => {
+            let action = branch.action(&planned);
+            let written = branch.bring_about(action, &planned, &args.commit)?;
+            written.map_or(Written::Nothing, Written::Branch)
+        }
+    };
+    planned.finish(cli, &args.output, Some(&written))
+}
+
+/// The branch that restarts are for: the named one, else the one that is checked out, else the
+/// remote's default.
+fn base_branch(repository: &GitRepository, args: &ApplyArgs) -> Result<String, RunError> {
+    if let Some(base) = &args.remote.base {
+        return Ok(base.clone());
+    }
+    if let Some(branch) = repository.checked_out() {
+        return Ok(branch);
+    }
+    let remote = args.remote.remote.as_str();
+    repository.default_branch(remote)?.ok_or_else(|| {
+        RunError::new(
+            ErrorKind::Input,
+            "no branch is checked out, and the remote names no default",
+        )
+        .hint("name the branch that the restarts go to with --base")
+    })
+}
+
+/// The wait after so many tries: half as long again each time, at most 30 s, and never quite as
+/// long as others that lost the same race.
+fn delay(first: SignedDuration, tries: u32) -> Duration {
+    let first = Duration::try_from(first).unwrap_or_default();
+    let grown = first.mul_f64(1.5_f64.powi(i32::try_from(tries).unwrap_or(1) - 1));
+    grown
+        .min(Duration::from_secs(30))
+        .mul_f64(0.5 + clock::chance())
+}

@@ -1,0 +1,288 @@
+//! What goes wrong between two runs, or in the middle of one.
+
+use std::fs;
+use std::path::PathBuf;
+
+use super::{BRANCH, Remote, push};
+use crate::common::{Repository, Tool};
+
+/// A `git` in front of the real one, as a script that sees every call.
+struct Wrapper {
+    directory: tempfile::TempDir,
+}
+
+impl Wrapper {
+    /// `script` runs before the real git, which is `$REAL`; `$verb` is the subcommand and `$HERE`
+    /// a directory of its own.
+    fn new(script: &str) -> Self {
+        use std::os::unix::fs::PermissionsExt as _;
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        let real = which_git();
+        let text = format!(
+            "#!/bin/sh\nREAL={}\nHERE={}\nverb=\nfor word in \"$@\"; do case $word in fetch|push|ls-remote|commit-tree) verb=$word; break;; esac; done\n{script}\nexec \"$REAL\" \"$@\"\n",
+            real.display(),
+            directory.path().display(),
+        );
+        let path = directory.path().join("git");
+        fs::write(&path, text).expect("written");
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).expect("set");
+        Self { directory }
+    }
+
+    fn on(&self, tool: Tool) -> Tool {
+        let path = std::env::var("PATH").unwrap_or_default();
+        tool.env(
+            "PATH",
+            &format!("{}:{path}", self.directory.path().display()),
+        )
+    }
+}
+
+fn which_git() -> PathBuf {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let found = std::env::split_paths(&path).map(|directory| directory.join("git"));
+    found.into_iter().find(|git| git.is_file()).expect("git")
+}
+
+#[test]
+fn a_persons_commit_stops_us_and_the_hint_hands_the_branch_back() {
+    let remote = Remote::new();
+    let clone = remote.clone();
+    push(&clone, &[]).succeed();
+    let person = remote.clone();
+    person.git(&["checkout", "--quiet", BRANCH]);
+    person.write("shop/note.txt", "mine").commit("a note");
+    person.git(&["push", "--quiet", "origin", BRANCH]);
+    let tip = remote.tip(BRANCH);
+    let stopped = push(&clone, &["--namespace", "shop"]).fail(1);
+    assert!(
+        stopped.contains("a commit that meshroll did not write"),
+        "{stopped}"
+    );
+    assert_eq!(remote.tip(BRANCH), tip);
+    let command = stopped.split('`').nth(1).expect("a command");
+    let words: Vec<&str> = command.split(' ').skip(1).collect();
+    person.git(&words);
+    push(&clone, &["--namespace", "shop"]).succeed();
+    assert_eq!(remote.ahead(), 1);
+}
+
+#[test]
+fn an_amended_commit_is_a_persons() {
+    let remote = Remote::new();
+    let clone = remote.clone();
+    push(&clone, &[]).succeed();
+    let person = remote.clone();
+    person.git(&["checkout", "--quiet", BRANCH]);
+    person.write("shop/note.txt", "mine").git(&["add", "--all"]);
+    person.git(&["commit", "--quiet", "--amend", "--no-edit"]);
+    person.git(&["push", "--quiet", "--force", "origin", BRANCH]);
+    let stopped = push(&clone, &["--namespace", "shop"]).fail(1);
+    assert!(stopped.contains("hand it back by deleting"), "{stopped}");
+}
+
+#[test]
+fn a_merge_of_base_by_a_button_is_no_persons_work() {
+    let remote = Remote::new();
+    let clone = remote.clone();
+    push(&clone, &[]).succeed();
+    remote.change("shop/cart.yaml", "2.4.1", "2.4.2");
+    let person = remote.clone();
+    person.git(&["checkout", "--quiet", BRANCH]);
+    person.git(&["merge", "--quiet", "--no-edit", "origin/main"]);
+    person.git(&["push", "--quiet", "origin", BRANCH]);
+    let tip = remote.tip(BRANCH);
+    push(&clone, &[]).succeed();
+    assert_eq!(remote.tip(BRANCH), tip, "it asks for the same restarts");
+    push(&clone, &["--namespace", "shop"]).succeed();
+    assert_eq!(remote.ahead(), 1);
+}
+
+#[test]
+fn a_lost_race_is_planned_again_and_never_rebased() {
+    let remote = Remote::new();
+    let other = remote.clone();
+    let clone = remote.clone();
+    // Somebody changes base, and another run pushes the branch, right before our first push.
+    let script = format!(
+        "if [ \"$verb\" = push ] && [ ! -e \"$HERE/raced\" ]; then : >\"$HERE/raced\"; (cd {} && \
+         sed -i s/2.4.1/2.4.2/ shop/cart.yaml && $REAL commit -qam change && $REAL push -q origin main && \
+         $REAL push -q origin main:refs/heads/{BRANCH}); fi",
+        other.path().display()
+    );
+    let wrapper = Wrapper::new(&script);
+    wrapper.on(push(&clone, &[])).succeed();
+    assert_eq!(remote.ahead(), 1);
+    let parent = remote.git(&["rev-parse", &format!("{BRANCH}^")]);
+    assert_eq!(parent, remote.tip("main"), "it stands on the new base");
+    let cart = remote.git(&["show", &format!("{BRANCH}:shop/cart.yaml")]);
+    assert!(cart.contains("2.4.2"), "{cart}");
+}
+
+#[test]
+fn a_race_that_is_lost_every_time_ends() {
+    let remote = Remote::new();
+    let other = remote.clone();
+    let clone = remote.clone();
+    let script = format!(
+        "if [ \"$verb\" = push ]; then echo push >>\"$HERE/pushes\"; (cd {} && \
+         $REAL commit -q --allow-empty -m change && $REAL push -q -f origin main:refs/heads/main main:refs/heads/{BRANCH}); fi",
+        other.path().display()
+    );
+    let wrapper = Wrapper::new(&script);
+    let lost = wrapper.on(push(&clone, &[])).fail(1);
+    assert!(lost.contains("moved while meshroll was at work"), "{lost}");
+    let pushes = fs::read_to_string(wrapper.directory.path().join("pushes")).expect("a log");
+    assert_eq!(pushes.lines().count(), 10);
+}
+
+#[test]
+fn two_runs_and_a_person_at_once_leave_one_commit() {
+    let remote = Remote::new();
+    let clones = [remote.clone(), remote.clone()];
+    let person = remote.clone();
+    let running: Vec<_> = clones
+        .iter()
+        .map(|clone| push(clone, &[]).start())
+        .collect();
+    for round in 0..3 {
+        person
+            .write("notes.txt", &format!("{round}"))
+            .commit("a note");
+        person.git(&["push", "--quiet", "origin", "main"]);
+    }
+    for child in running {
+        let output = child.wait_with_output().expect("an end");
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.success(), "{said}");
+    }
+    assert_eq!(
+        remote.git(&["rev-list", "--count", &format!("{BRANCH}^..{BRANCH}")]),
+        "1"
+    );
+    let parent = remote.git(&["rev-parse", &format!("{BRANCH}^")]);
+    remote.git(&["merge-base", "--is-ancestor", &parent, "main"]);
+    assert_eq!(
+        remote.git(&["show", "main:notes.txt"]),
+        "2",
+        "nothing of the person's is lost"
+    );
+    remote.git(&["fsck", "--strict"]);
+}
+
+#[test]
+fn a_kill_at_any_step_leaves_sound_repositories_and_the_next_run_gives_the_same_commit() {
+    let undisturbed = Remote::new();
+    push(&undisturbed.clone(), &[]).succeed();
+    let expected = undisturbed.tip(BRANCH);
+    for verb in ["ls-remote", "fetch", "push"] {
+        for moment in ["before", "after"] {
+            let remote = Remote::new();
+            let clone = remote.clone();
+            // The parent of the script is meshroll.
+            let script = match moment {
+                "before" => format!("if [ \"$verb\" = {verb} ]; then kill -9 $PPID; exit 1; fi"),
+                _ => format!(
+                    "if [ \"$verb\" = {verb} ]; then \"$REAL\" \"$@\"; kill -9 $PPID; exit 1; fi"
+                ),
+            };
+            let wrapper = Wrapper::new(&script);
+            let mut child = wrapper.on(push(&clone, &[])).start();
+            let status = child.wait().expect("an end");
+            assert_eq!(status.code(), None, "{verb} {moment}: it was killed");
+            clone.git(&["fsck", "--strict"]);
+            remote.git(&["fsck", "--strict"]);
+            assert_eq!(clone.git(&["status", "--porcelain"]), "");
+            push(&clone, &[]).succeed();
+            assert_eq!(remote.tip(BRANCH), expected, "{verb} {moment}");
+        }
+    }
+}
+
+#[test]
+fn a_protected_branch_is_said_and_nothing_is_half_pushed() {
+    let remote = Remote::new();
+    remote.hook("pre-receive", "echo 'GH006: Protected branch'; exit 1");
+    let clone = remote.clone();
+    let refused = push(&clone, &[]).fail(1);
+    assert!(
+        refused.contains("the remote refuses the branch meshroll/default/all"),
+        "{refused}"
+    );
+    assert!(refused.contains("GH006: Protected branch"), "{refused}");
+    assert!(
+        refused.contains("hint: let meshroll/** be written"),
+        "{refused}"
+    );
+    assert!(!remote.has(BRANCH));
+}
+
+#[test]
+fn a_branch_that_somebody_deleted_comes_back() {
+    let remote = Remote::new();
+    let clone = remote.clone();
+    push(&clone, &[]).succeed();
+    let tip = remote.tip(BRANCH);
+    remote.git(&["branch", "-D", BRANCH]);
+    push(&clone, &[]).succeed();
+    assert_eq!(remote.tip(BRANCH), tip);
+}
+
+#[test]
+fn remotes_that_cannot_be_used_are_said() {
+    let clone = Remote::new().clone();
+    let gone = push(&clone, &[]).fail(1);
+    assert!(
+        gone.contains("asking the remote for its branches at origin"),
+        "{gone}"
+    );
+    let remote = Remote::new();
+    let clone = remote.clone();
+    let unknown = push(&clone, &["--base", "release"]).fail(1);
+    assert!(
+        unknown.contains("origin has no branch release"),
+        "{unknown}"
+    );
+    let option = push(&clone, &["--remote=--upload-pack=touch x"]).fail(64);
+    assert!(
+        option.contains("is not taken as a remote or branch"),
+        "{option}"
+    );
+    let program = push(&clone, &["--remote", "ext::sh -c touch% x"]).fail(64);
+    assert!(
+        program.contains("is not taken as a remote or branch"),
+        "{program}"
+    );
+    let revision = push(&clone, &["--rev", "HEAD"]).fail(64);
+    assert!(revision.contains("leave --rev out"), "{revision}");
+    assert!(!clone.path().join("x").exists());
+}
+
+#[test]
+fn an_empty_remote_has_no_base() {
+    let directory = Repository::empty();
+    directory.git(&[
+        "init",
+        "--quiet",
+        "--bare",
+        "--initial-branch=main",
+        "remote.git",
+    ]);
+    let url = directory.path().join("remote.git");
+    let clone = Remote::new().clone();
+    clone.git(&["remote", "set-url", "origin", url.to_str().expect("UTF-8")]);
+    let empty = push(&clone, &[]).fail(1);
+    assert!(empty.contains("origin has no branch main"), "{empty}");
+}
+
+#[test]
+fn credentials_of_a_url_stay_out_of_what_is_said() {
+    let clone = Remote::new().clone();
+    let url = "http://robot:s3cr3t@127.0.0.1:1/x.git";
+    clone.git(&["remote", "set-url", "origin", url]);
+    let outcome = push(&clone, &["-v", "-v"]).run();
+    assert_eq!(outcome.status, 1);
+    let said = format!("{}{}", outcome.stdout, outcome.stderr);
+    assert!(!said.contains("s3cr3t"), "{said}");
+    assert!(said.contains("127.0.0.1"), "{said}");
+}
