@@ -283,6 +283,27 @@ mod tests {
     }
 
     #[test]
+    fn every_byte_is_told_its_own_place() {
+        for raw in [
+            "  {\n   \"é\": 1,\n\n\t\t\n 2}\n    ",
+            "{\n}",
+            "\n\n  \n   x",
+            " no line break",
+        ] {
+            let [chunk] = chunks(raw.as_bytes()).try_into().expect("one");
+            for (index, byte) in chunk.text.bytes().enumerate() {
+                let place = usize::try_from(chunk.offset_of(index)).expect("small");
+                assert_eq!(raw.as_bytes()[place], byte, "{raw:?} at {index}");
+            }
+            let places: Vec<u64> = (0..chunk.text.len())
+                .map(|at| chunk.offset_of(at))
+                .collect();
+            assert!(places.is_sorted_by(|one, next| one < next), "{raw:?}");
+            assert_eq!(chunk.offset_of(usize::MAX), raw.len() as u64);
+        }
+    }
+
+    #[test]
     fn places_are_told_across_chunks() {
         let mut text = "x".repeat(CHUNK - 4).into_bytes();
         text.extend_from_slice(b"\n        y");

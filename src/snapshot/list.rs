@@ -55,3 +55,58 @@ impl<'de, T: Deserialize<'de> + Item> Visitor<'de> for FilteredVisitor<T> {
         Ok(items)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde::Deserialize;
+
+    use super::{Item, those_that_matter};
+    use crate::manifest::null_default;
+
+    #[derive(Debug, Deserialize, PartialEq)]
+    struct Number(u8);
+
+    impl Item for Number {
+        fn matters(&self) -> bool {
+            self.0 > 1
+        }
+    }
+
+    #[derive(Debug, Default, Deserialize)]
+    #[serde(default)]
+    struct Filtered {
+        #[serde(deserialize_with = "those_that_matter")]
+        numbers: Vec<Number>,
+    }
+
+    #[derive(Debug, Default, Deserialize)]
+    #[serde(default)]
+    struct Whole {
+        #[serde(deserialize_with = "null_default")]
+        numbers: Vec<Number>,
+    }
+
+    /// What is refused is refused as it is without the filter.
+    #[track_caller]
+    fn check(text: &str, expected: Option<&[Number]>) {
+        let whole = serde_json::from_str::<Whole>(text);
+        match (serde_json::from_str::<Filtered>(text), whole) {
+            (Ok(filtered), Ok(_)) => assert_eq!(Some(&*filtered.numbers), expected, "{text}"),
+            (Err(error), Err(whole)) => {
+                assert_eq!(error.to_string(), whole.to_string(), "{text}");
+                assert_eq!(None, expected, "{text}");
+            }
+            other => panic!("{text}: {other:?}"),
+        }
+    }
+
+    #[test]
+    fn items_that_do_not_matter_are_read_and_dropped() {
+        check(r#"{"numbers": [3, 1, 2]}"#, Some(&[Number(3), Number(2)]));
+        check(r#"{"numbers": null}"#, Some(&[]));
+        check("{}", Some(&[]));
+        check(r#"{"numbers": ["x"]}"#, None);
+        check(r#"{"numbers": {}}"#, None);
+        check(r#"{"numbers": [1, 2"#, None);
+    }
+}
