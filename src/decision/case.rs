@@ -23,6 +23,7 @@ pub(super) struct Case<'a, 'b> {
 }
 
 /// One pod, held against what is expected.
+#[derive(Clone)]
 pub(super) struct PodCase<'b> {
     pub(super) pod: &'b Pod,
     pub(super) observation: Observation,
@@ -30,6 +31,12 @@ pub(super) struct PodCase<'b> {
 }
 
 impl PodCase<'_> {
+    /// Whether another pod would give the same observation: one of the same template, unless the
+    /// observation names its pod.
+    pub(super) fn tells_of(&self, pod: &Pod) -> bool {
+        !matches!(self.observation, Observation::Unknown(_)) && pod.is_like(self.pod)
+    }
+
     fn lacks_its_sidecar(&self) -> bool {
         self.comparison
             .drifts

@@ -12,7 +12,6 @@ use crate::manifest::PodTemplate;
 use crate::mesh::{self, Expectation, Explanation};
 use crate::reason::{Reason, ReasonCode};
 use crate::rollout::{self, Member, Risk, RiskCode};
-use crate::snapshot::Pod;
 
 /// Judges one workload.
 pub(super) fn judge<'a>(
@@ -134,16 +133,25 @@ fn gather<'a, 'b>(
         .live
         .map(|live| Marks::live(live, keys))
         .unwrap_or_default();
-    let hold = |pod: &&'b Pod| {
-        let observation = mesh::observe_in(pod, member.template());
-        let comparison = inputs.mesh.compare(&expectation, &observation);
-        PodCase {
-            pod,
-            observation,
-            comparison,
-        }
-    };
-    let pods = member.pods.iter().map(hold).collect();
+    let mut pods: Vec<PodCase<'b>> = Vec::with_capacity(member.pods.len());
+    for pod in &member.pods {
+        let held = match pods.last() {
+            Some(previous) if previous.tells_of(pod) => PodCase {
+                pod,
+                ..previous.clone()
+            },
+            _ => {
+                let observation = mesh::observe_in(pod, member.template());
+                let comparison = inputs.mesh.compare(&expectation, &observation);
+                PodCase {
+                    pod,
+                    observation,
+                    comparison,
+                }
+            }
+        };
+        pods.push(held);
+    }
     Case {
         inputs,
         member,

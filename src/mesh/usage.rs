@@ -8,7 +8,7 @@ use super::injector::REVISION;
 use super::observed::{Observation, observe};
 use super::resolution::INJECTION;
 use crate::manifest::StringMap;
-use crate::snapshot::ClusterSnapshot;
+use crate::snapshot::{ClusterSnapshot, Pod};
 
 /// The users of one revision or tag.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -73,6 +73,7 @@ impl Mesh {
         usages: &mut BTreeMap<String, Usage>,
     ) {
         let tags: BTreeSet<&String> = self.revisions.iter().flat_map(|one| &one.tags).collect();
+        let mut observed: Option<(&Pod, Observation)> = None;
         for pod in &snapshot.pods {
             let namespace = pod.metadata.namespace.as_str();
             let own = pod.metadata.labels.get(REVISION).map(String::as_str);
@@ -93,7 +94,12 @@ impl Mesh {
                     .pods
                     .push(format!("{namespace}/{}", pod.metadata.name));
             }
-            let (Observation::Sidecar(observed) | Observation::Static(observed)) = observe(pod)
+            let observation = match observed.take() {
+                Some((previous, observation)) if pod.is_like(previous) => observation,
+                _ => observe(pod),
+            };
+            let (_, observation) = observed.insert((pod, observation));
+            let (Observation::Sidecar(observed) | Observation::Static(observed)) = observation
             else {
                 continue;
             };

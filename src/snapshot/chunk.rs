@@ -5,27 +5,40 @@
 //! the parsing of the chunks before.
 
 use std::io::{self, Read};
-use std::sync::mpsc::{Receiver, sync_channel};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
-/// Bytes of one chunk: small enough to stay in the processor's cache until they are parsed.
-pub(super) const CHUNK: usize = 256 << 10;
+/// Bytes of one chunk: small enough to stay in the processor's cache until they are parsed, and
+/// large enough to hold many values, since one that goes on in the next chunk is parsed twice.
+pub(super) const CHUNK: usize = 1 << 20;
 
 /// Chunks that may wait to be parsed.
 const AHEAD: usize = 4;
 
+/// Bytes of a line of what kubectl prints, about.
+const LINE: usize = 32;
+
 /// A piece of an input.
 #[derive(Debug)]
 pub(super) struct Chunk {
-    /// The bytes as they were, which tell where in the input something lies.
-    raw: Vec<u8>,
-    /// Offset of the first of them in the input.
+    /// Offset of the first of its bytes in the input.
     offset: u64,
-    /// Whether the chunk starts inside of indentation.
-    in_indentation: bool,
+    /// Where indentation was taken out.
+    gaps: Vec<Gap>,
+    /// Length of [`Chunk::text`] when the chunk was cut.
+    length: usize,
     /// The text without indentation.
     pub(super) text: String,
     /// Why the input does not go on after this chunk, where that is not its end.
     pub(super) failure: Option<Failure>,
+}
+
+/// Indentation that was taken out. A chunk has thousands, and is far smaller than 4 GiB.
+#[derive(Debug, Clone, Copy)]
+struct Gap {
+    /// Index in the text of what followed it.
+    at: u32,
+    /// Bytes that were taken out of the chunk up to there.
+    removed: u32,
 }
 
 /// Why an input does not go on.
@@ -37,22 +50,25 @@ pub(super) enum Failure {
     Io(io::Error),
 }
 
+impl Gap {
+    fn new(at: usize, removed: usize) -> Self {
+        const _: () = assert!(CHUNK <= u32::MAX as usize);
+        let small = |count| u32::try_from(count).expect("internal: a chunk is small");
+        Self {
+            at: small(at),
+            removed: small(removed),
+        }
+    }
+}
+
 impl Chunk {
     /// Offset in the input of the byte at this index of [`Chunk::text`].
     pub(super) fn offset_of(&self, index: usize) -> u64 {
-        let mut left = index;
-        let mut in_indentation = self.in_indentation;
-        for (place, byte) in self.raw.iter().enumerate() {
-            if in_indentation && is_indentation(*byte) {
-                continue;
-            }
-            if left == 0 {
-                return self.offset + place as u64;
-            }
-            left -= 1;
-            in_indentation = *byte == b'\n';
-        }
-        self.offset + self.raw.len() as u64
+        let index = index.min(self.length);
+        let before = self.gaps.partition_point(|gap| gap.at as usize <= index);
+        let gap = before.checked_sub(1).and_then(|last| self.gaps.get(last));
+        let removed = gap.map_or(0, |gap| gap.removed);
+        self.offset + index as u64 + u64::from(removed)
     }
 }
 
@@ -61,7 +77,11 @@ pub(super) enum Chunks {
     /// Each is cut when it is asked for.
     Idle(Box<Cutter>),
     /// They are cut ahead of their use.
-    Ahead(Receiver<Chunk>),
+    Ahead {
+        chunks: Receiver<Chunk>,
+        /// Where texts go back to when they are done with.
+        spent: SyncSender<String>,
+    },
     /// There are no more.
     Ended,
 }
@@ -71,10 +91,12 @@ impl Chunks {
     pub(super) fn new(reader: Box<dyn Read + Send>) -> Self {
         Self::Idle(Box::new(Cutter {
             reader,
-            carry: Vec::new(),
+            raw: vec![0; CHUNK],
+            filled: 0,
             offset: 0,
             in_indentation: false,
             ended: false,
+            spent: None,
         }))
     }
 
@@ -82,9 +104,9 @@ impl Chunks {
     pub(super) fn next(&mut self) -> Option<Chunk> {
         match std::mem::replace(self, Self::Ended) {
             Self::Ended => None,
-            Self::Ahead(receiver) => {
-                let chunk = receiver.recv().ok()?;
-                *self = Self::Ahead(receiver);
+            Self::Ahead { chunks, spent } => {
+                let chunk = chunks.recv().ok()?;
+                *self = Self::Ahead { chunks, spent };
                 Some(chunk)
             }
             Self::Idle(mut cutter) => {
@@ -93,10 +115,18 @@ impl Chunks {
                     true => Self::Ended,
                     // A job of the pool must not wait for another one, which may never start.
                     false if rayon::current_thread_index().is_some() => Self::Idle(cutter),
-                    false => Self::Ahead(cutter.run_ahead()),
+                    false => cutter.run_ahead(),
                 };
                 Some(chunk)
             }
+        }
+    }
+
+    /// Gives a text back, so that the next chunk need not ask for memory again.
+    pub(super) fn give_back(&self, text: String) {
+        if let Self::Ahead { spent, .. } = self {
+            // Where there is no room for it, or nobody left to take it, it is dropped.
+            let _ = spent.try_send(text);
         }
     }
 }
@@ -104,17 +134,24 @@ impl Chunks {
 /// Cuts an input into chunks.
 pub(super) struct Cutter {
     reader: Box<dyn Read + Send>,
-    /// The beginning of a character that the last chunk ended in.
-    carry: Vec<u8>,
+    /// What was read. Always the same memory, so that it stays in the processor's cache: reading
+    /// into new memory each time takes several times as long.
+    raw: Vec<u8>,
+    /// How much of `raw` holds bytes already: the beginning of a character that the last chunk
+    /// ended in.
+    filled: usize,
     offset: u64,
     in_indentation: bool,
     ended: bool,
+    spent: Option<Receiver<String>>,
 }
 
 impl Cutter {
     /// Goes on in another thread, until the input ends or nobody takes its chunks any more.
-    fn run_ahead(mut self: Box<Self>) -> Receiver<Chunk> {
-        let (sender, receiver) = sync_channel(AHEAD);
+    fn run_ahead(mut self: Box<Self>) -> Chunks {
+        let (sender, chunks) = sync_channel(AHEAD);
+        let (spent, receiver) = sync_channel(AHEAD);
+        self.spent = Some(receiver);
         rayon::spawn(move || {
             while let Some(chunk) = self.next() {
                 if sender.send(chunk).is_err() {
@@ -122,77 +159,88 @@ impl Cutter {
                 }
             }
         });
-        receiver
+        Chunks::Ahead { chunks, spent }
     }
 
     fn next(&mut self) -> Option<Chunk> {
         if self.ended {
             return None;
         }
-        let mut raw = Vec::with_capacity(CHUNK);
-        raw.append(&mut self.carry);
-        let wanted = CHUNK - raw.len();
-        let mut failure = match self
-            .reader
-            .by_ref()
-            .take(wanted as u64)
-            .read_to_end(&mut raw)
-        {
-            Ok(count) => {
-                self.ended = count < wanted;
-                None
+        let mut failure = self.fill().err().map(Failure::Io);
+        let mut raw = std::mem::take(&mut self.raw);
+        let read = raw.get(..self.filled).unwrap_or_default();
+        let (valid, is_cut_off) = match std::str::from_utf8(read) {
+            Ok(text) => (text, false),
+            Err(error) => {
+                let valid = read.get(..error.valid_up_to()).unwrap_or_default();
+                let is_cut_off = error.error_len().is_none();
+                (std::str::from_utf8(valid).unwrap_or_default(), is_cut_off)
             }
-            Err(error) => Some(Failure::Io(error)),
         };
-        let valid = match std::str::from_utf8(&raw) {
-            Ok(text) => text.len(),
-            Err(error) => error.valid_up_to(),
-        };
-        if valid < raw.len() {
-            let rest = raw.split_off(valid);
-            let is_cut_off = std::str::from_utf8(&rest).is_err_and(|it| it.error_len().is_none());
-            if is_cut_off && !self.ended && failure.is_none() {
-                self.carry = rest;
-            } else {
-                failure = failure.or(Some(Failure::NotUtf8));
-            }
+        let taken = valid.len();
+        if taken < self.filled && (!is_cut_off || self.ended) {
+            failure = failure.or(Some(Failure::NotUtf8));
         }
         self.ended |= failure.is_some();
-        let in_indentation = self.in_indentation;
-        let text = self.strip(std::str::from_utf8(&raw).unwrap_or_default());
-        let offset = self.offset;
-        self.offset += raw.len() as u64;
-        Some(Chunk {
-            raw,
-            offset,
-            in_indentation,
-            text,
-            failure,
-        })
+        let mut chunk = self.strip(valid);
+        chunk.failure = failure;
+        self.offset += taken as u64;
+        raw.copy_within(taken..self.filled, 0);
+        self.filled -= taken;
+        self.raw = raw;
+        Some(chunk)
     }
 
-    /// The text without the blanks that lines begin with.
-    fn strip(&mut self, raw: &str) -> String {
-        let mut text = String::with_capacity(raw.len());
-        let mut rest = raw;
-        loop {
-            if self.in_indentation {
-                rest = rest.get(indentation(rest.as_bytes())..).unwrap_or_default();
-                if rest.is_empty() {
-                    return text;
+    /// Reads until the memory is full or the input ends.
+    fn fill(&mut self) -> io::Result<()> {
+        while let Some(room @ [_, ..]) = self.raw.get_mut(self.filled..) {
+            match self.reader.read(room) {
+                Ok(0) => {
+                    self.ended = true;
+                    break;
                 }
-                self.in_indentation = false;
+                Ok(count) => self.filled += count,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
             }
-            let Some(newline) = memchr::memchr(b'\n', rest.as_bytes()) else {
-                text.push_str(rest);
-                return text;
-            };
-            let Some((line, after)) = rest.split_at_checked(newline + 1) else {
-                return text;
+        }
+        Ok(())
+    }
+
+    /// The chunk of a text: without the blanks that lines begin with.
+    fn strip(&mut self, raw: &str) -> Chunk {
+        let spent = self.spent.as_ref().and_then(|spent| spent.try_recv().ok());
+        let mut text = spent.unwrap_or_default();
+        text.clear();
+        text.reserve(raw.len());
+        let mut gaps = Vec::with_capacity(raw.len() / LINE);
+        let mut removed = 0;
+        let mut rest = raw;
+        while !rest.is_empty() {
+            if self.in_indentation {
+                let width = indentation(rest.as_bytes());
+                if width > 0 {
+                    removed += width;
+                    gaps.push(Gap::new(text.len(), removed));
+                    rest = rest.get(width..).unwrap_or_default();
+                }
+                self.in_indentation = rest.is_empty();
+            }
+            let newline = memchr::memchr(b'\n', rest.as_bytes());
+            let end = newline.map_or(rest.len(), |newline| newline + 1);
+            let Some((line, after)) = rest.split_at_checked(end) else {
+                break;
             };
             text.push_str(line);
+            self.in_indentation |= newline.is_some();
             rest = after;
-            self.in_indentation = true;
+        }
+        Chunk {
+            offset: self.offset,
+            gaps,
+            length: text.len(),
+            text,
+            failure: None,
         }
     }
 }
@@ -232,6 +280,27 @@ mod tests {
         assert_eq!(chunk.offset_of(2), 6);
         assert_eq!(chunk.offset_of(11), 18);
         assert_eq!(chunk.offset_of(1000), 28);
+    }
+
+    #[test]
+    fn every_byte_is_told_its_own_place() {
+        for raw in [
+            "  {\n   \"é\": 1,\n\n\t\t\n 2}\n    ",
+            "{\n}",
+            "\n\n  \n   x",
+            " no line break",
+        ] {
+            let [chunk] = chunks(raw.as_bytes()).try_into().expect("one");
+            for (index, byte) in chunk.text.bytes().enumerate() {
+                let place = usize::try_from(chunk.offset_of(index)).expect("small");
+                assert_eq!(raw.as_bytes()[place], byte, "{raw:?} at {index}");
+            }
+            let places: Vec<u64> = (0..chunk.text.len())
+                .map(|at| chunk.offset_of(at))
+                .collect();
+            assert!(places.is_sorted_by(|one, next| one < next), "{raw:?}");
+            assert_eq!(chunk.offset_of(usize::MAX), raw.len() as u64);
+        }
     }
 
     #[test]

@@ -19,6 +19,7 @@ mod gaps;
 mod injection;
 mod keep;
 mod kinds;
+mod list;
 mod merge;
 mod metadata;
 mod object;
@@ -153,6 +154,17 @@ pub struct Pod {
     pub spec: Arc<PodSpec>,
     /// Status.
     pub status: PodStatus,
+}
+
+impl Pod {
+    /// Whether another pod has the same spec, labels and annotations, as pods of one template have
+    /// that share them; those that are equal without being shared may count as different.
+    #[must_use]
+    pub fn is_like(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.spec, &other.spec)
+            && self.metadata.labels == other.metadata.labels
+            && self.metadata.annotations == other.metadata.annotations
+    }
 }
 
 /// The part of a pod's status that matters.

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 
+use super::list::{Item, those_that_matter};
 use super::metadata::{RawMetadata, annotations, strings, time};
 use super::object::Context;
 use super::text::{Pairs, Quantity, Text};
@@ -108,7 +109,7 @@ struct RawPodSpec<'a> {
     containers: Vec<RawContainer<'a>>,
     #[serde(borrow, deserialize_with = "null_default")]
     init_containers: Vec<RawContainer<'a>>,
-    #[serde(borrow, deserialize_with = "null_default")]
+    #[serde(borrow, deserialize_with = "those_that_matter")]
     volumes: Vec<RawVolume<'a>>,
 }
 
@@ -121,7 +122,7 @@ struct RawContainer<'a> {
     image: Text<'a>,
     #[serde(borrow, deserialize_with = "null_default")]
     args: Vec<Text<'a>>,
-    #[serde(borrow, deserialize_with = "null_default")]
+    #[serde(borrow, deserialize_with = "those_that_matter")]
     env: Vec<RawVariable<'a>>,
     env_from: Option<Present>,
     #[serde(borrow, deserialize_with = "null_default")]
@@ -171,11 +172,11 @@ struct RawClaim<'a> {
 struct RawPodStatus<'a> {
     #[serde(borrow)]
     phase: Text<'a>,
-    #[serde(borrow, deserialize_with = "null_default")]
+    #[serde(borrow, deserialize_with = "those_that_matter")]
     conditions: Vec<RawCondition<'a>>,
-    #[serde(borrow, deserialize_with = "null_default")]
+    #[serde(borrow, deserialize_with = "those_that_matter")]
     container_statuses: Vec<RawContainerStatus<'a>>,
-    #[serde(borrow, deserialize_with = "null_default")]
+    #[serde(borrow, deserialize_with = "those_that_matter")]
     init_container_statuses: Vec<RawContainerStatus<'a>>,
 }
 
@@ -337,6 +338,12 @@ impl<'a> RawContainer<'a> {
     }
 }
 
+impl Item for RawVariable<'_> {
+    fn matters(&self) -> bool {
+        keeps_variable(self.name.as_str())
+    }
+}
+
 impl RawVariable<'_> {
     fn parts(&self) -> (&str, Option<&str>, Option<Present>) {
         (self.name.as_str(), self.value.as_option(), self.value_from)
@@ -348,6 +355,12 @@ impl RawVariable<'_> {
             value: self.value.to_option(),
             value_from: self.value_from,
         })
+    }
+}
+
+impl Item for RawVolume<'_> {
+    fn matters(&self) -> bool {
+        self.persistent_volume_claim.is_some()
     }
 }
 
@@ -363,10 +376,22 @@ impl RawVolume<'_> {
     }
 }
 
+impl Item for RawCondition<'_> {
+    fn matters(&self) -> bool {
+        self.name.as_str() == "Ready"
+    }
+}
+
+impl Item for RawContainerStatus<'_> {
+    fn matters(&self) -> bool {
+        self.state.waiting.is_some()
+    }
+}
+
 impl RawPodStatus<'_> {
     fn keep(&self) -> Result<PodStatus, String> {
-        let is_ready = |condition: &&RawCondition<'_>| condition.name.as_str() == "Ready";
-        let ready = self.conditions.iter().find(is_ready);
+        // Of the conditions nothing but this one is read.
+        let ready = self.conditions.first();
         let mut waiting_reasons: Vec<String> = self
             .container_statuses
             .iter()

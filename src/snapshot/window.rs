@@ -158,7 +158,7 @@ impl Window {
         self.buffer.push_str(&chunk.text);
         let start = self.end;
         self.end += chunk.text.len() as u64;
-        chunk.text = String::new();
+        self.chunks.give_back(std::mem::take(&mut chunk.text));
         self.kept.push_back((start, chunk));
         Ok(true)
     }

@@ -195,6 +195,10 @@ fn leads_to(path: &str, directories: &[String]) -> bool {
         })
 }
 
+/// Reads a blob and drops it again where it is too large or does not pass.
+///
+/// Asking for its size first would cost more than reading it: libgit2 follows the whole chain of
+/// deltas for that, and keeps nothing of what it unpacks on the way.
 fn read_blob(
     repository: &Repository,
     path: &str,
@@ -203,16 +207,12 @@ fn read_blob(
     screen: &Screen,
 ) -> Result<Option<RawFile>, Diagnostic> {
     let unreadable = |error: git2::Error| manifest::unreadable(path, error.message());
-    let size = repository
-        .odb()
-        .and_then(|odb| odb.read_header(id))
-        .map_err(unreadable)?
-        .0;
-    if size as u64 > size_limit {
+    let odb = repository.odb().map_err(unreadable)?;
+    let object = odb.read(id).map_err(unreadable)?;
+    let bytes = object.data();
+    if bytes.len() as u64 > size_limit {
         return Err(manifest::too_large(path, size_limit));
     }
-    let blob = repository.find_blob(id).map_err(unreadable)?;
-    let bytes = blob.content();
     Ok(screen.admits(path, bytes).then(|| RawFile {
         path: path.to_owned(),
         bytes: bytes.to_owned(),

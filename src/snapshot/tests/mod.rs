@@ -95,6 +95,24 @@ fn a_pod_is_read_as_far_as_the_model_looks() {
 }
 
 #[test]
+fn pods_are_alike_that_differ_in_nothing_but_themselves() {
+    let second = POD.replace("cart-1", "cart-2").replace("\"u1\"", "\"u2\"");
+    let others = [
+        ("\"team\"", "\"crew\""),
+        ("sidecar.istio.io/status", "sidecar.istio.io/other"),
+        ("cart:1", "cart:2"),
+    ]
+    .map(|(old, new)| POD.replace("cart-1", "cart-3").replace(old, new));
+    for (other, alike) in std::iter::once((&second, true)).chain(others.iter().zip([false; 3])) {
+        let pods = snapshot(&list(&[POD, other])).pods;
+        let [one, other] = pods.as_slice() else {
+            panic!("two pods");
+        };
+        assert_eq!(one.is_like(other), alike, "{other:?}");
+    }
+}
+
+#[test]
 fn nothing_secret_outlives_reading() {
     let snapshot = snapshot(&list(&[POD]));
     assert!(!format!("{snapshot:?}").contains("hush"));
