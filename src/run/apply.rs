@@ -94,13 +94,20 @@ fn local_branch(cli: &Cli, args: &ApplyArgs) -> Result<u8, RunError> {
 }
 
 impl Planned<'_> {
-    /// Says what there is to say, and refuses what should be asked twice.
+    /// Refuses what should be asked twice, having said what there is to say.
     ///
     /// # Errors
     ///
     /// When the plan is suspicious, or too much or too old for a pull request.
     pub(super) fn check(&self, cli: &Cli, args: &ApplyArgs) -> Result<(), RunError> {
-        narration::diagnostics(cli, &self.diagnostics);
+        let doubt = self.doubt(cli, args);
+        if doubt.is_err() {
+            narration::diagnostics(cli, &self.diagnostics);
+        }
+        doubt
+    }
+
+    fn doubt(&self, cli: &Cli, args: &ApplyArgs) -> Result<(), RunError> {
         let is_pull_request = args.to == Destination::PullRequest;
         if let Some(age) = record::age(&self.world.snapshot, args.max_snapshot_age) {
             // An age that is not known is a warning everywhere.

@@ -60,7 +60,6 @@ fn plan(cli: &Cli, args: &PlanArgs) -> Result<u8, RunError> {
     planned.assumed = changes
         .as_deref()
         .map(|changes| (changes, args.base.as_deref()));
-    narration::diagnostics(cli, &planned.diagnostics);
     let code = planned.finish(cli, &args.output, None)?;
     preview::comment(args, Some(&planned))?;
     if args.verify_oracle {

@@ -122,7 +122,7 @@ impl<'a> Planned<'a> {
         }
     }
 
-    /// Prints the answer and gives the exit code.
+    /// Says what was wrong with the input, prints the answer and gives the exit code.
     ///
     /// # Errors
     ///
@@ -133,6 +133,7 @@ impl<'a> Planned<'a> {
         args: &OutputArgs,
         written: Option<&Written>,
     ) -> Result<u8, RunError> {
+        narration::diagnostics(cli, &self.diagnostics);
         let report = Report {
             all: args.all,
             ..self.report(written)
