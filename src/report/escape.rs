@@ -2,15 +2,22 @@
 
 use crate::text::is_treacherous;
 
-/// Text for a terminal: control and bidirectional characters become visible escapes.
+/// Text for a terminal or a log: control and bidirectional characters become visible escapes, and
+/// nothing in it is a command to the runner of a GitHub workflow, which looks for `::` and `##[` at
+/// the beginning of a line.
 ///
 /// See CVE-2021-25743 (kubectl) for what happens otherwise.
 #[must_use]
 pub fn for_terminal(text: &str) -> String {
-    if !text.chars().any(is_treacherous) {
+    let trimmed = text.trim_start();
+    let is_command = trimmed.starts_with("::") || trimmed.starts_with("##[");
+    if !is_command && !text.chars().any(is_treacherous) {
         return text.to_owned();
     }
     let mut safe = String::with_capacity(text.len() + 8);
+    if is_command {
+        safe.push('\\');
+    }
     for c in text.chars() {
         if is_treacherous(c) {
             safe.extend(c.escape_unicode());
@@ -77,6 +84,9 @@ mod tests {
             for_terminal("\u{202e}drac\u{200b}\u{9b}"),
             "\\u{202e}drac\\u{200b}\\u{9b}"
         );
+        assert_eq!(for_terminal(" ::error::x"), "\\ ::error::x");
+        assert_eq!(for_terminal("##[group]x"), "\\##[group]x");
+        assert_eq!(for_terminal("a::b"), "a::b");
     }
 
     #[test]

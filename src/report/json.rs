@@ -217,7 +217,18 @@ pub(super) fn render(report: Report<'_>) -> String {
 
 /// The same as YAML.
 pub(super) fn render_yaml(report: Report<'_>) -> String {
-    serde_yaml::to_string(&plan(report)).expect("internal: plan JSON has string keys only")
+    let text =
+        serde_yaml::to_string(&plan(report)).expect("internal: plan JSON has string keys only");
+    let mut safe = String::with_capacity(text.len());
+    for c in text.chars() {
+        // Within double quotes this is the character; elsewhere it is what it looks like.
+        match u32::from(c) {
+            _ if c == '\n' || !is_treacherous(c) => safe.push(c),
+            code @ 0..=0xffff => safe.push_str(&format!("\\u{code:04X}")),
+            code => safe.push_str(&format!("\\U{code:08X}")),
+        }
+    }
+    safe
 }
 
 fn plan<'a>(report: Report<'a>) -> Plan<'a> {

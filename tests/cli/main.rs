@@ -7,6 +7,7 @@ mod common; // the `Tool` builder: hermetic environment, temporary repositories
 mod errors; // bad input: message, exit code, nothing half-written
 mod example; // the bundled example of the README
 mod help; // the whole of `--help`, as a snapshot
+mod hostile; // names that would like to be something else
 mod oracle; // dry runs: recorded, preferred, and held against the model
 mod preview; // the plan for a mesh that is not there yet
 mod publish; // branches of remotes, and pull requests
