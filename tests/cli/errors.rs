@@ -339,3 +339,20 @@ fn an_answer_that_cannot_be_written_is_an_error_with_its_path() {
         .fail(1);
     expect(&message, &["gone/plan.json cannot be written"]);
 }
+
+#[test]
+fn a_repository_of_another_user_is_not_trusted() {
+    let repository = repository();
+    let directory = repository.path().to_str().expect("UTF-8");
+    // Only root can give a file away.
+    let given = std::process::Command::new("chown")
+        .args(["-R", "12345:12345", directory])
+        .output();
+    if !given.is_ok_and(|output| output.status.success()) {
+        return;
+    }
+    let message = repository
+        .meshroll(&["plan", "--snapshot", &snapshot()])
+        .fail(1);
+    expect(&message, &["belongs to another user", "safe.directory"]);
+}
