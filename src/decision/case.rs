@@ -391,8 +391,12 @@ impl<'a, 'b> Case<'a, 'b> {
         mut reasons: Vec<Reason>,
     ) -> Judgement {
         if let Source::Elsewhere(reason) = &self.origin.source {
+            let verdict = match reason.code {
+                ReasonCode::UnparsableManifest => Verdict::Unknown,
+                _ => Verdict::Manual,
+            };
             reasons.insert(0, reason.clone());
-            return Judgement::new(Verdict::Manual, reasons);
+            return Judgement::new(verdict, reasons);
         }
         let gate = match progress {
             Progress::Running { message } => {

@@ -81,7 +81,11 @@ pub(super) fn reconcile(
     let existing = forge.pull_requests(&branch.name, &site.base)?;
     let content = content(planned);
     let edits = planned.restart_edits();
-    let action = publish::pull_request_action(&edits, &content, &existing);
+    let action = match publish::pull_request_action(&edits, &content, &existing) {
+        // The branch stays for what cannot be told, and so does its pull request.
+        PullRequestAction::Close(open) if planned.keeps_branch => PullRequestAction::Keep(open),
+        action => action,
+    };
     if let PullRequestAction::Declined(declined) = action {
         return Ok(Written::PullRequest {
             branch: None,
@@ -105,7 +109,10 @@ pub(super) fn reconcile(
     };
     let pull_request = follow(site, action, branch, &content, &args.pull_request)?;
     if let Some(commit) = pushed.as_ref().and_then(|pushed| pushed.commit.as_deref()) {
-        let status = publish::status(&planned.plan);
+        let status = match planned.keeps_branch {
+            true => publish::status_without_plan(false, "a manifest that it edits cannot be read"),
+            false => publish::status(&planned.plan),
+        };
         forge.set_status(commit, &branch.name, &status)?;
     }
     Ok(match (pushed, pull_request) {
