@@ -270,3 +270,29 @@ fn another_clusters_files_are_never_edited() {
         }
     }
 }
+
+#[test]
+fn a_commit_is_whose_git_says() {
+    let repository = repository();
+    let identity = repository.path().join(".git/identity");
+    fs::write(&identity, "[user]\nname = New\nemail = new@example.com\n").expect("written");
+    let snapshot = fixture("example/snapshot.json");
+    let apply = ["apply", "--to", "branch", "--snapshot", &snapshot];
+    let shown = || repository.git(&["log", "-1", "--format=%an %cn", "meshroll/default/all"]);
+    repository.meshroll(&apply).succeed();
+    assert_eq!(
+        shown(),
+        "Somebody Somebody",
+        "as the environment names them"
+    );
+    repository.git(&["branch", "-D", "meshroll/default/all"]);
+    let mut tool = repository.meshroll(&apply);
+    for role in ["AUTHOR", "COMMITTER"] {
+        for part in ["NAME", "EMAIL"] {
+            tool = tool.without(&format!("GIT_{role}_{part}"));
+        }
+    }
+    let file = identity.to_str().expect("UTF-8");
+    tool.env("GIT_CONFIG_GLOBAL", file).succeed();
+    assert_eq!(shown(), "New New");
+}
