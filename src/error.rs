@@ -229,7 +229,8 @@ impl From<GitError> for RunError {
             ),
             GitError::OtherOwner { .. } => (
                 ErrorKind::Environment,
-                Some("trust it with `git config --global --add safe.directory <directory>`"),
+                // Its hint names the directory, below.
+                None,
             ),
             GitError::Unborn => (ErrorKind::Input, Some("commit the manifests first")),
             GitError::UnknownRevision { .. } => (
@@ -254,6 +255,9 @@ impl From<GitError> for RunError {
             GitError::ForeignBranch { branch, ours, .. } => {
                 Some(publish::hand_back(branch, ours.as_deref()))
             }
+            GitError::OtherOwner { path } => Some(format!(
+                "trust it with `git config --global --add safe.directory {path}` (in ~/.gitconfig)"
+            )),
             _ => None,
         };
         let error = Self::new(kind, error);
@@ -282,6 +286,10 @@ fn remote_hint(error: &GitError) -> (ErrorKind, Option<&'static str>) {
             Some(
                 "let meshroll/** be written by the credentials in use (`contents: write` in a workflow) and by the rules of the repository; nothing was pushed",
             ),
+        ),
+        GitError::NoSuchRemote { .. } => (
+            ErrorKind::Input,
+            Some("name one with --remote, or add it with `git remote add`"),
         ),
         GitError::NoSuchBranch { .. } => (
             ErrorKind::Input,

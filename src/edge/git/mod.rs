@@ -98,6 +98,12 @@ pub enum GitError {
         /// What git said.
         message: String,
     },
+    /// The repository has no remote of a name.
+    #[error("there is no remote `{remote}`")]
+    NoSuchRemote {
+        /// The name.
+        remote: String,
+    },
     /// A remote has no branch of a name.
     #[error("{remote} has no branch {branch}")]
     NoSuchBranch {
@@ -169,7 +175,12 @@ impl GitRepository {
             Err(error) if error.code() == ErrorCode::NotFound => {
                 Err(GitError::NotARepository { path })
             }
-            Err(error) if error.code() == ErrorCode::Owner => Err(GitError::OtherOwner { path }),
+            Err(error) if error.code() == ErrorCode::Owner => {
+                let path = directory.canonicalize();
+                let path = path.unwrap_or_else(|_| directory.to_owned());
+                let path = path.display().to_string();
+                Err(GitError::OtherOwner { path })
+            }
             Err(source) => Err(GitError::Unsupported { path, source }),
         }
     }

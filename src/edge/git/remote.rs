@@ -16,6 +16,11 @@ use super::{GitError, GitRepository, Person};
 
 /// Where fetched branches are kept: apart from the user's own remote-tracking branches.
 const FETCHED: &str = "refs/meshroll";
+/// What git says whenever a remote does not answer.
+const ADVICE: [&str; 2] = [
+    "Please make sure you have the correct access rights",
+    "and the repository exists.",
+];
 /// More of git's own words than this help nobody.
 const MESSAGE_LIMIT: usize = 2_000;
 
@@ -53,7 +58,7 @@ impl GitRepository {
         remote: &str,
         branches: &[&str],
     ) -> Result<BTreeMap<String, Oid>, GitError> {
-        check_remote(remote)?;
+        self.find_remote(remote)?;
         let mut arguments = vec!["ls-remote".to_owned(), "--".into(), remote.to_owned()];
         for branch in branches {
             check_branch(branch)?;
@@ -67,6 +72,17 @@ impl GitRepository {
             Some((name.to_owned(), Oid::from_str(id).ok()?))
         };
         Ok(text.lines().filter_map(branch).collect())
+    }
+
+    /// Refuses what is no remote: neither the name of one, nor a URL or a path.
+    fn find_remote(&self, remote: &str) -> Result<(), GitError> {
+        check_remote(remote)?;
+        if !remote.contains(['/', ':']) && self.repository.find_remote(remote).is_err() {
+            return Err(GitError::NoSuchRemote {
+                remote: remote.to_owned(),
+            });
+        }
+        Ok(())
     }
 
     /// The URL of a remote as configured; what was given where no remote has that name.
@@ -83,7 +99,7 @@ impl GitRepository {
     ///
     /// When the remote cannot be asked.
     pub fn default_branch(&self, remote: &str) -> Result<Option<String>, GitError> {
-        check_remote(remote)?;
+        self.find_remote(remote)?;
         let output = self.git(&["ls-remote", "--symref", "--", remote, "HEAD"])?;
         let text = succeeded(remote, "asking the remote for its default branch", output)?;
         let name = |line: &str| {
@@ -372,7 +388,7 @@ pub(super) fn message(output: &Output) -> String {
     let lines: Vec<&str> = text
         .lines()
         .map(str::trim)
-        .filter(|line| !line.is_empty())
+        .filter(|line| !line.is_empty() && !ADVICE.contains(line))
         .collect();
     let text: String = redacted(&lines.join("; "))
         .chars()

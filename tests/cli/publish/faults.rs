@@ -299,6 +299,12 @@ fn remotes_that_cannot_be_used_are_said() {
         gone.contains("asking the remote for its branches at origin"),
         "{gone}"
     );
+    assert!(!gone.contains("Please make sure"), "{gone}");
+    let none = push(&clone, &["--remote", "upstream"]).fail(1);
+    assert!(
+        none.contains("there is no remote `upstream`") && none.contains("--remote"),
+        "{none}"
+    );
     let remote = Remote::new();
     let clone = remote.clone();
     let unknown = push(&clone, &["--base", "release"]).fail(1);
