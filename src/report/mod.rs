@@ -208,9 +208,9 @@ pub fn pull_request_body(report: Report<'_>) -> String {
     markdown::render(report, Surface::PullRequest)
 }
 
-/// What was carried, one workload a line, then the count.
+/// What was carried, one workload a line, then the count; `nothing` says why there is none.
 #[must_use]
-pub fn carried(edits: &[FileEdit]) -> String {
+pub fn carried(edits: &[FileEdit], nothing: Option<&str>) -> String {
     let objects = || {
         edits
             .iter()
@@ -221,7 +221,11 @@ pub fn carried(edits: &[FileEdit]) -> String {
         format!("{}\n", for_terminal(&line))
     };
     let lines: String = objects().map(line).collect();
-    format!("{lines}{} carried\n", objects().count())
+    let why = match nothing {
+        Some(why) if edits.is_empty() => format!(": {}", for_terminal(why)),
+        _ => String::new(),
+    };
+    format!("{lines}{} carried{why}\n", objects().count())
 }
 
 fn names(report: Report<'_>) -> String {
