@@ -3,6 +3,7 @@
 //! Everything that is printed comes from a repository or a cluster and is untrusted: each format
 //! escapes it in its own way (`spec/threats.md` T12-T14).
 
+mod change;
 mod diff;
 mod escape;
 mod explain;
@@ -67,6 +68,21 @@ pub struct Report<'a> {
     pub all: bool,
     /// Whether to colour.
     pub color: bool,
+}
+
+impl Report<'_> {
+    /// Whether nothing is restarted yet: a change of the mesh is looked at before it is applied.
+    fn is_preview(&self) -> bool {
+        self.assumed.is_some() && self.written.is_none()
+    }
+
+    /// The word for a settled control plane: one that is there, or one that is assumed to be.
+    fn settled(&self) -> &'static str {
+        match self.assumed {
+            Some(assumed) if !assumed.changes.is_empty() => "assumed",
+            _ => "settled",
+        }
+    }
 }
 
 /// The snapshot in one line.
