@@ -442,7 +442,10 @@ fn an_answer_that_cannot_be_written_is_an_error_with_its_path() {
         .fail(1);
     expect(
         &message,
-        &["gone/file.json: cannot be written: there is no such directory"],
+        &[
+            "gone/file.json: cannot be written: there is no such directory\n",
+            "hint: name a file in a directory that can be written",
+        ],
     );
     assert!(!message.contains(".meshroll-"), "{message}");
 }

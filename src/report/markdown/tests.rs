@@ -11,8 +11,9 @@ use crate::gitops::{Blocker, BlockerCode, Delivery, Engine};
 use crate::manifest::{ManifestSet, ObjectRef};
 use crate::mesh::{Drift, DriftCode, Mesh, Revision};
 use crate::reason::{Reason, ReasonCode, Verdict};
-use crate::report::{Report, SnapshotSummary};
+use crate::report::{Assumption, Report, SnapshotSummary, Written};
 use crate::rollout::{Risk, RiskCode};
+use crate::upgrade::Change;
 use crate::wave::{self, RestartPlan};
 
 fn decision(name: &str, verdict: Verdict) -> Decision<'static> {
@@ -60,10 +61,8 @@ fn plan(decisions: Vec<Decision<'static>>) -> RestartPlan<'static> {
     wave::schedule(decisions, &Policy::default())
 }
 
-/// The report of a plan, with a name in every other place that shows one.
-fn text(plan: &RestartPlan<'_>, name: &str, surface: Surface) -> String {
-    let mut mesh = Mesh::default();
-    mesh.revisions = vec![Revision {
+fn revision(name: &str) -> Revision {
+    Revision {
         name: name.to_owned(),
         namespace: name.to_owned(),
         version: Some(name.to_owned()),
@@ -72,21 +71,42 @@ fn text(plan: &RestartPlan<'_>, name: &str, surface: Surface) -> String {
         settled: false,
         settled_at: None,
         reasons: vec![Reason::new(ReasonCode::ControlPlaneNotSettled, name)],
-    }];
+    }
+}
+
+/// The report of a plan, with a name in every other place that shows one.
+fn text(plan: &RestartPlan<'_>, name: &str, surface: Surface) -> String {
+    let mut mesh = Mesh::default();
+    mesh.revisions = vec![revision(name)];
     let diagnostic = Diagnostic::warning(DiagnosticCode::NotChecked, name).at(Location {
         file: name.to_owned(),
         line: Some(3),
         column: None,
     });
+    let manifests = ManifestSet::default();
     let report = Report {
+        diagnostics: &[diagnostic],
+        ..report(plan, name, &manifests, &mesh)
+    };
+    render(report, surface)
+}
+
+/// The report of a plan for a cluster of this name, and nothing else.
+fn report<'a>(
+    plan: &'a RestartPlan<'a>,
+    cluster: &'a str,
+    manifests: &'a ManifestSet,
+    mesh: &'a Mesh,
+) -> Report<'a> {
+    Report {
         plan,
         edits: &[],
-        manifests: &ManifestSet::default(),
-        mesh: &mesh,
+        manifests,
+        mesh,
         usage: &[],
-        diagnostics: &[diagnostic],
+        diagnostics: &[],
         snapshot: SnapshotSummary {
-            cluster: name,
+            cluster,
             captured_at: None,
             pods: 2,
         },
@@ -94,8 +114,7 @@ fn text(plan: &RestartPlan<'_>, name: &str, surface: Surface) -> String {
         assumed: None,
         all: false,
         color: false,
-    };
-    render(report, surface)
+    }
 }
 
 fn options() -> Options {
@@ -129,6 +148,49 @@ fn is_text(name: &str, surface: Surface) -> bool {
     let (hostile, plain) = (of_name(name, surface), of_name("cart", surface));
     let with_code = !name.contains('`');
     skeleton(&hostile, with_code) == skeleton(&plain, with_code) && codes(&hostile) >= codes(&plain)
+}
+
+#[test]
+fn a_preview_speaks_of_what_would_be_and_an_applied_change_of_what_is() {
+    let plan = plan(vec![decision("cart", Verdict::Restart)]);
+    let change = Change {
+        object: ObjectRef::new("apps", "Deployment", "istio-system", "istiod"),
+        what: "1.27.3 → 1.28.0".into(),
+        location: None,
+    };
+    let mut mesh = Mesh::default();
+    mesh.revisions = vec![Revision {
+        settled: true,
+        ..revision("default")
+    }];
+    let manifests = ManifestSet::default();
+    let of = |changes: &[Change], written: Option<&Written>| {
+        let assumed = Assumption {
+            changes,
+            base: None,
+            untouched: false,
+        };
+        let report = Report {
+            assumed: Some(assumed),
+            written,
+            ..report(&plan, "cart", &manifests, &mesh)
+        };
+        render(report, Surface::PullRequest)
+    };
+    let preview = of(std::slice::from_ref(&change), None);
+    assert!(preview.contains("What would be restarted"), "{preview}");
+    assert!(
+        preview.contains("`default`: `default`, assumed\n"),
+        "{preview}"
+    );
+    assert!(!preview.contains("To hold or exclude"), "{preview}");
+    let written = of(&[change], Some(&Written::Worktree));
+    assert!(written.contains("What is restarted"), "{written}");
+    assert!(written.contains("To hold or exclude"), "{written}");
+    assert!(
+        of(&[], None).contains("`default`, settled\n"),
+        "nothing is assumed"
+    );
 }
 
 #[test]
