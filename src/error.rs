@@ -73,6 +73,12 @@ impl RunError {
         )
     }
 
+    /// Whether a forge refused.
+    #[must_use]
+    pub fn is_of_forge(&self) -> bool {
+        self.source.downcast_ref::<ForgeError>().is_some()
+    }
+
     /// Whether a branch has a commit that is not ours.
     #[must_use]
     pub fn is_foreign(&self) -> bool {

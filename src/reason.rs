@@ -33,6 +33,7 @@ codes! {
         OutsideWindow = "outside-window": "The time is outside the configured windows.",
         RolloutInProgress = "rollout-in-progress": "A rollout that is not meshroll's is under way. It may bring the new sidecar by itself; run again when it is over.",
         WorkloadUnhealthy = "workload-unhealthy": "The workload's rollout is stuck or its pods are crash-looping. A restart would add to the trouble: mend it first.",
+        UnparsableManifest = "unparsable-manifest": "No manifest that can be parsed makes the workload, and a file that cannot be parsed holds its name. Mend the file: what it makes is not known until then.",
         OrderNotProven = "order-not-proven": "Nothing proves that the engine delivers this workload only after istiod: restarted in the same commit, it could come back with the old sidecar. Merge the change, and restart it afterwards.",
         WouldLoseSidecar = "would-lose-sidecar": "No injector selects the pods any more, so a restart would take them out of the mesh.",
         RevisionNotInstalled = "revision-not-installed": "A label names a revision or tag that no injector serves. Relabel the namespace or the pod template, then restart.",

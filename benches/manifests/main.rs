@@ -1,10 +1,12 @@
 //! Finding and editing manifests, as ratios measured in one run:
-//! `cargo bench --bench manifests -- [FILES…]` (50,000 by default).
+//! `cargo bench --bench manifests -- [FILES…]` (50,000 by default; 5000 50000 500000 shows how it
+//! grows).
 //!
 //! Held against `rg -l` for the same kinds over the same tree, which finds text and proves nothing,
 //! and against `git commit` of the same edits alone, without the `git add` before it. Each figure
-//! is the best of some runs on a warm cache, in a process of its own, so that the peak of its
-//! resident memory can be told.
+//! is the best of some runs on a warm cache, taken in turns with its rival, in a process of its own,
+//! so that the peak of its resident memory can be told. Every edit writes bytes that the repository
+//! has never seen.
 
 #![allow(
     clippy::print_stdout,
@@ -50,7 +52,7 @@ fn main() {
         ["everything", directory] => {
             report(|| read_work_tree(Path::new(directory), Screen::new()));
         }
-        ["edit", directory] => edit(Path::new(directory)),
+        ["edit", directory, run] => edit(Path::new(directory), run),
         ["library", directory] => library(Path::new(directory)),
         sizes => {
             let sizes: Vec<usize> = sizes.iter().filter_map(|size| size.parse().ok()).collect();
@@ -99,12 +101,13 @@ fn report(read: impl Fn() -> ManifestSet) {
 }
 
 /// Edits workloads and commits the result; prints the time of editing and committing alone.
-fn edit(directory: &Path) {
+fn edit(directory: &Path, run: &str) {
     let set = read_commit(directory, named(EDITED));
     let repository = GitRepository::open(directory).expect("a repository");
     let base = repository.commit("HEAD").expect("a commit");
     let start = Instant::now();
-    let files = edited(&set);
+    let files = edited(&set, run);
+    let planned = start.elapsed().as_micros();
     let branch = "meshroll/bench/all";
     let tree = repository.write_tree(base, &files).expect("a tree");
     let commit = NewCommit {
@@ -120,16 +123,18 @@ fn edit(directory: &Path) {
         .move_to(branch, commit, expected)
         .expect("a moved branch");
     let time = start.elapsed();
-    println!("{} {} {}", time.as_micros(), files.len(), peak_memory());
+    let count = files.len();
+    println!("{} {count} {} {planned}", time.as_micros(), peak_memory());
 }
 
 /// The edits of all workloads, on all cores.
-fn edited(set: &ManifestSet) -> Vec<(String, Vec<u8>)> {
-    let files: Vec<_> = set.files.par_iter().map(edit_file).collect();
+fn edited(set: &ManifestSet, run: &str) -> Vec<(String, Vec<u8>)> {
+    let edit = |file| edit_file(file, run);
+    let files: Vec<_> = set.files.par_iter().map(edit).collect();
     files.into_iter().flatten().collect()
 }
 
-fn edit_file(file: &ManifestFile) -> Option<(String, Vec<u8>)> {
+fn edit_file(file: &ManifestFile, run: &str) -> Option<(String, Vec<u8>)> {
     let workloads = file
         .objects
         .iter()
@@ -137,7 +142,7 @@ fn edit_file(file: &ManifestFile) -> Option<(String, Vec<u8>)> {
     let requests: Vec<_> = workloads
         .map(|object| EditRequest {
             object,
-            assignments: stamps(),
+            assignments: stamps(run),
         })
         .collect();
     let edit = plan_file(file, &requests).0.edit?;
@@ -145,10 +150,11 @@ fn edit_file(file: &ManifestFile) -> Option<(String, Vec<u8>)> {
     Some((edit.path, bytes))
 }
 
-fn stamps() -> Vec<Assignment> {
+fn stamps(run: &str) -> Vec<Assignment> {
+    let stamp = format!("1.27.3/default/1.{run}");
     [
         ("kubectl.kubernetes.io/restartedAt", "2026-11-20T09:00:00Z"),
-        ("meshroll.dev/restarted-for", "1.27.3/default/1.9f2c41"),
+        ("meshroll.dev/restarted-for", &stamp),
     ]
     .map(|(key, value)| Assignment {
         path: vec!["spec", "template", "metadata", "annotations"],
@@ -176,7 +182,7 @@ fn library(directory: &Path) {
     let parse_few = time(|| manifest::parse(passing(&raw, &few), &few).0.files.len());
     let parse_all = time(|| manifest::parse(passing(&raw, &all), &all).0.files.len());
     let set = manifest::parse(passing(&raw, &named(EDITED)), &named(EDITED)).0;
-    let edits = time(|| edited(&set).len());
+    let edits = time(|| edited(&set, "1f9c41").len());
     for (what, (time, count)) in [
         ("plain byte search for one kind", plain),
         ("screen", screen),
@@ -228,37 +234,74 @@ fn collect(directory: &Path, raw: &mut Vec<RawFile>) {
 fn compare(size: usize) {
     let directory = prepared(size);
     println!("{size} files in {}", directory.display());
-    run_self("library", &directory, true);
-    let search = best(|| {
-        let mut command = Command::new("rg");
-        command.args(["-l", KINDS]).arg(&directory);
-        command
-    });
-    let work_tree = figure("work-tree", &directory);
-    let commit = figure("commit", &directory);
-    let everything = figure("everything", &directory);
-    let edit = figure("edit", &directory);
-    let git = git_commit(&directory);
+    run_self(&["library"], &directory, true);
+    let mut readings: [Best; 4] = Default::default();
+    for _ in 0..RUNS {
+        readings[0].add(ripgrep(&directory));
+        for (best, what) in readings[1..]
+            .iter_mut()
+            .zip(["work-tree", "commit", "everything"])
+        {
+            best.add(figure(what, &directory));
+        }
+    }
+    let [rg, work_tree, commit, everything] = readings.map(Best::figure);
     println!(
         "rg -l for the kinds                {:>8.1} ms",
-        millis(search)
+        millis(rg.time)
     );
-    show("100 workloads, work tree", &work_tree, search, "rg");
-    show("100 workloads, commit's tree", &commit, search, "rg");
-    show("every workload, work tree", &everything, search, "rg");
-    println!("git commit of 1,000 files          {:>8.1} ms", millis(git));
-    show("1,000 edits and their commit", &edit, git, "git commit");
+    show("100 workloads, work tree", &work_tree, &rg, "rg");
+    show("100 workloads, commit's tree", &commit, &rg, "rg");
+    show("every workload, work tree", &everything, &rg, "rg");
+
+    let mut writings: [Best; 2] = Default::default();
+    for run in 0..RUNS {
+        let seconds = std::time::UNIX_EPOCH.elapsed().expect("a clock").as_secs();
+        let run = format!("{:x}", seconds * RUNS as u64 + run as u64);
+        writings[0].add(git_commit(&directory, &run));
+        writings[1].add(edit_and_commit(&directory, &run));
+    }
+    let [git, edit] = writings.map(Best::figure);
+    println!(
+        "git commit of 1,000 files          {:>8.1} ms, {:.1} ms with git add before it",
+        millis(git.time),
+        millis(git.time + git.part)
+    );
+    show("1,000 edits and their commit", &edit, &git, "git commit");
+    println!(
+        "of which the edits                 {:>8.1} ms",
+        millis(edit.part)
+    );
 }
 
-/// What a process of ours printed.
+/// What one run took.
+#[derive(Default)]
 struct Figure {
     time: Duration,
     count: usize,
     memory: u64,
+    /// The part of the time that the edits took.
+    part: Duration,
 }
 
-fn show(what: &str, figure: &Figure, rival: Duration, name: &str) {
-    let ratio = figure.time.as_secs_f64() / rival.as_secs_f64();
+/// The fastest of some runs.
+#[derive(Default)]
+struct Best(Option<Figure>);
+
+impl Best {
+    fn add(&mut self, figure: Figure) {
+        if self.0.as_ref().is_none_or(|best| figure.time < best.time) {
+            self.0 = Some(figure);
+        }
+    }
+
+    fn figure(self) -> Figure {
+        self.0.expect("at least one run")
+    }
+}
+
+fn show(what: &str, figure: &Figure, rival: &Figure, name: &str) {
+    let ratio = figure.time.as_secs_f64() / rival.time.as_secs_f64();
     println!(
         "{what:<34} {:>8.1} ms  {ratio:.2} x {name}, {} found, {} MiB",
         millis(figure.time),
@@ -267,30 +310,52 @@ fn show(what: &str, figure: &Figure, rival: Duration, name: &str) {
     );
 }
 
+/// A reading, timed with the start of its process as rg is.
 fn figure(what: &str, directory: &Path) -> Figure {
-    let figures = (0..RUNS).map(|_| {
-        let start = Instant::now();
-        let output = run_self(what, directory, false);
-        // Edits are timed by themselves, readings with the start of the process as rg is.
-        let whole = start.elapsed();
-        let mut numbers = output
-            .split_whitespace()
-            .filter_map(|number| number.parse().ok());
-        let own = Duration::from_micros(numbers.next().unwrap_or(u64::MAX));
-        Figure {
-            time: if what == "edit" { own } else { whole },
-            count: usize::try_from(numbers.next().unwrap_or_default()).unwrap_or_default(),
-            memory: numbers.next().unwrap_or_default(),
-        }
-    });
-    figures
-        .min_by_key(|figure| figure.time)
-        .expect("at least one run")
+    let start = Instant::now();
+    let output = run_self(&[what], directory, false);
+    let time = start.elapsed();
+    Figure {
+        time,
+        ..printed(&output)
+    }
 }
 
-fn run_self(what: &str, directory: &Path, inherit: bool) -> String {
+/// Edits and their commit, timed by themselves.
+fn edit_and_commit(directory: &Path, run: &str) -> Figure {
+    printed(&run_self(&["edit", run], directory, false))
+}
+
+fn printed(output: &str) -> Figure {
+    let mut numbers = output
+        .split_whitespace()
+        .filter_map(|number| number.parse::<u64>().ok());
+    let mut next = || numbers.next().unwrap_or_default();
+    Figure {
+        time: Duration::from_micros(next()),
+        count: usize::try_from(next()).unwrap_or_default(),
+        memory: next(),
+        part: Duration::from_micros(next()),
+    }
+}
+
+fn ripgrep(directory: &Path) -> Figure {
+    let mut command = Command::new("rg");
+    command.args(["-l", KINDS]).arg(directory);
+    let start = Instant::now();
+    let status = command.stdout(Stdio::null()).status();
+    status.expect("the program is installed");
+    Figure {
+        time: start.elapsed(),
+        ..Figure::default()
+    }
+}
+
+/// Runs this program: a verb, the directory, and the verb's other arguments.
+fn run_self(arguments: &[&str], directory: &Path, inherit: bool) -> String {
     let mut command = Command::new(std::env::current_exe().expect("this program"));
-    command.arg(what).arg(directory);
+    let (verb, others) = arguments.split_first().expect("a verb");
+    command.arg(verb).arg(directory).args(others);
     if inherit {
         command.status().expect("this program runs");
         return String::new();
@@ -299,31 +364,24 @@ fn run_self(what: &str, directory: &Path, inherit: bool) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
-fn best(command: impl Fn() -> Command) -> Duration {
-    let run = || {
-        let start = Instant::now();
-        let status = command().stdout(Stdio::null()).status();
-        status.expect("the program is installed");
-        start.elapsed()
-    };
-    (0..RUNS).map(|_| run()).min().expect("at least one run")
-}
-
-/// `git commit` of as many changed files, already added.
-fn git_commit(directory: &Path) -> Duration {
-    let run = || {
-        let set = read_work_tree(directory, named(EDITED));
-        for (path, bytes) in edited(&set) {
-            std::fs::write(directory.join(path), bytes).expect("a file");
-        }
-        git(directory, &["add", "-u"]);
-        let start = Instant::now();
-        git(directory, &["commit", "-q", "--no-verify", "-m", "restart"]);
-        let time = start.elapsed();
-        git(directory, &["reset", "-q", "--hard", "HEAD~1"]);
-        time
-    };
-    (0..RUNS).map(|_| run()).min().expect("at least one run")
+/// `git commit` of as many changed files; `part` is the `git add` before it.
+fn git_commit(directory: &Path, run: &str) -> Figure {
+    let set = read_work_tree(directory, named(EDITED));
+    for (path, bytes) in edited(&set, &format!("{run}a")) {
+        std::fs::write(directory.join(path), bytes).expect("a file");
+    }
+    let start = Instant::now();
+    git(directory, &["add", "-u"]);
+    let part = start.elapsed();
+    let start = Instant::now();
+    git(directory, &["commit", "-q", "--no-verify", "-m", "restart"]);
+    let time = start.elapsed();
+    git(directory, &["reset", "-q", "--hard", "HEAD~1"]);
+    Figure {
+        time,
+        part,
+        ..Figure::default()
+    }
 }
 
 fn git(directory: &Path, arguments: &[&str]) {

@@ -95,10 +95,10 @@ pub struct RemoteArgs {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Commit")]
 pub struct CommitArgs {
-    /// The author; the committer by default.
+    /// The author; a named committer by default, else the one that git would write.
     #[arg(long, value_name = "NAME <MAIL>", env = "MESHROLL_AUTHOR")]
     pub author: Option<Person>,
-    /// The committer; the user of git's configuration by default.
+    /// The committer; the one that git would write by default (`GIT_COMMITTER_NAME`, `user.name`, …).
     #[arg(long, value_name = "NAME <MAIL>", env = "MESHROLL_COMMITTER")]
     pub committer: Option<Person>,
     /// Add the committer's `Signed-off-by`.

@@ -1,5 +1,7 @@
 //! The case of one workload: the questions in the order in which their answers decide.
 
+use jiff::Timestamp;
+
 use super::standing::{Facts, Standing, standing};
 use super::{Inputs, Marks, Restart, exclusion};
 use crate::config::DriftClass;
@@ -294,10 +296,7 @@ impl<'a, 'b> Case<'a, 'b> {
             .iter()
             .filter(|pod| pod.lacks_its_sidecar())
             .map(|pod| pod.pod)
-            .filter(move |pod| match (pod.metadata.creation_timestamp, since) {
-                (Some(created), Some(since)) => created >= since,
-                _ => true,
-            })
+            .filter(move |pod| is_made_since(pod, since))
     }
 
     /// A reason that names an operator's object, with where that stands.
@@ -391,8 +390,12 @@ impl<'a, 'b> Case<'a, 'b> {
         mut reasons: Vec<Reason>,
     ) -> Judgement {
         if let Source::Elsewhere(reason) = &self.origin.source {
+            let verdict = match reason.code {
+                ReasonCode::UnparsableManifest => Verdict::Unknown,
+                _ => Verdict::Manual,
+            };
             reasons.insert(0, reason.clone());
-            return Judgement::new(Verdict::Manual, reasons);
+            return Judgement::new(verdict, reasons);
         }
         let gate = match progress {
             Progress::Running { message } => {
@@ -527,4 +530,12 @@ fn not_installed(label: &str) -> Reason {
     let message =
         format!("{label} names a revision or tag that no injector serves: relabel, then restart");
     Reason::new(ReasonCode::RevisionNotInstalled, message)
+}
+
+/// Whether a pod was made since a restart; it counts as such where either time is unknown.
+pub(super) fn is_made_since(pod: &Pod, restarted_at: Option<Timestamp>) -> bool {
+    match (pod.metadata.creation_timestamp, restarted_at) {
+        (Some(created), Some(restarted_at)) => created >= restarted_at,
+        _ => true,
+    }
 }

@@ -1,6 +1,7 @@
 //! The oracle: where a dry run of the same template was made, what it gave is expected, and not
 //! what the model computes.
 
+use super::case::is_made_since;
 use super::{Inputs, Marks};
 use crate::diagnostic::{Diagnostic, DiagnosticCode};
 use crate::manifest::{ObjectRef, PodTemplate};
@@ -60,6 +61,11 @@ pub(super) fn preferred(
     template: &PodTemplate,
     model: Expectation,
 ) -> (Expectation, Option<Diagnostic>) {
+    if let Some(refused) = refusal(inputs.snapshot, &member.reference, template)
+        && matches!(model, Expectation::Sidecar(_))
+    {
+        return (Expectation::Rejected(refused), None);
+    }
     let Some(pod) = answer(inputs.snapshot, &member.reference, template) else {
         let other = of_another_template(inputs.snapshot, &member.reference);
         return (model, other);
@@ -68,17 +74,20 @@ pub(super) fn preferred(
         expectation,
         agreement,
     } = inputs.mesh.verify(&model, pod, template);
-    let Agreement::Disagrees(words) = agreement else {
-        return (expectation, None);
+    let diagnostic = match agreement {
+        Agreement::Disagrees(words) => Some(disagrees(&member.reference, &words)),
+        Agreement::Agrees | Agreement::Untold(_) => None,
     };
-    let diagnostic = disagrees(&member.reference, &words);
-    let loses =
-        matches!(model, Expectation::Sidecar(_)) && matches!(expectation, Expectation::None { .. });
-    let expectation = match loses {
-        true => without_sidecar(inputs, member, model, expectation),
-        false => expectation,
+    let came_without = matches!(expectation, Expectation::None { .. });
+    let expectation = match &model {
+        Expectation::Sidecar(_) if came_without => {
+            without_sidecar(inputs, member, model, expectation)
+        }
+        // A pod without a sidecar says nothing of why: a control plane that is down may be it.
+        Expectation::Unknown(_) | Expectation::Rejected(_) if came_without => model,
+        _ => expectation,
     };
-    (expectation, Some(diagnostic))
+    (expectation, diagnostic)
 }
 
 /// What is expected where the model has a sidecar and the dry run none.
@@ -90,14 +99,18 @@ fn without_sidecar(
 ) -> Expectation {
     let template = member.template();
     let has_sidecar = |pod: &&Pod| matches!(observe_in(pod, template), Observation::Sidecar(_));
-    let with = member.pods.iter().copied().filter(has_sidecar).count();
     let keys = &inputs.policy.annotations;
-    let stamp = member.live.and_then(|live| Marks::live(live, keys).stamp);
-    if stamp.is_some() && with < member.pods.len() {
+    let live = member.live.map(|live| Marks::live(live, keys));
+    let is_lost = |marks: &Marks| {
+        let made_since = |pod: &&Pod| is_made_since(pod, marks.restarted_at);
+        let mut pods = member.pods.iter().copied().filter(made_since);
+        marks.stamp.is_some() && pods.any(|pod| !has_sidecar(&pod))
+    };
+    if live.as_ref().is_some_and(is_lost) {
         // A restart of ours lost the sidecar: that alarm is the model's to give.
         return model;
     }
-    if with > 0 {
+    if member.pods.iter().copied().any(|pod| has_sidecar(&pod)) {
         // Nobody switched injection off, as far as the model can tell: this is harm, not intent.
         let message = "a restart would leave the pods without a sidecar: the dry run of the next pod came back without one";
         return Expectation::Rejected(Reason::new(ReasonCode::WouldLoseSidecar, message));
@@ -118,6 +131,23 @@ fn answer<'s>(
         }
         _ => None,
     }
+}
+
+/// Why the API server refuses the next pod of this very template: a restart's pod would be refused as
+/// well.
+fn refusal(
+    snapshot: &ClusterSnapshot,
+    workload: &ObjectRef,
+    template: &PodTemplate,
+) -> Option<Reason> {
+    let injection = snapshot.injection(workload)?;
+    let InjectionOutcome::Refused { code, message } = &injection.outcome else {
+        return None;
+    };
+    (injection.template == template_digest(template)).then(|| {
+        let message = format!("the dry run of its next pod is refused with {code}: {message}");
+        Reason::new(ReasonCode::WouldBeRejected, message)
+    })
 }
 
 /// Says that the dry run of a workload is of no use here; one that gave no pod is told of already.

@@ -18,10 +18,15 @@ pub fn wait(time: Duration) {
     std::thread::sleep(time);
 }
 
-/// A number from 0 to 1 that differs from run to run: the standard library's hashers are seeded by
-/// the system.
+/// A number that differs from run to run: the standard library's hashers are seeded by the system.
+#[must_use]
+pub fn number() -> u32 {
+    let seed = RandomState::new().build_hasher().finish();
+    u32::try_from(seed >> 32).unwrap_or_default()
+}
+
+/// The same as a number from 0 to 1.
 #[must_use]
 pub fn chance() -> f64 {
-    let seed = RandomState::new().build_hasher().finish();
-    f64::from(u32::try_from(seed >> 32).unwrap_or_default()) / f64::from(u32::MAX)
+    f64::from(number()) / f64::from(u32::MAX)
 }

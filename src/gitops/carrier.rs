@@ -92,6 +92,19 @@ impl Carrier<'_> {
         kinds.find(|kind| matches!(kind, SourceKind::Helm | SourceKind::Plugin))
     }
 
+    /// The directories that it reads.
+    fn directories(&self) -> Vec<String> {
+        match &self.object {
+            EngineObject::Application(_) => {
+                let paths = self.sources.iter().map(|source| source.path.clone());
+                paths.flatten().collect()
+            }
+            EngineObject::Kustomization(kustomization) => {
+                kustomization.path().into_iter().collect()
+            }
+        }
+    }
+
     /// What it renders, source by source, each with its repository.
     pub(super) fn renders(
         &self,
@@ -324,10 +337,12 @@ pub(super) fn in_git<'a>(
     })
 }
 
-/// Whether a carrier that is known from Git belongs to the cluster whose directories these are.
+/// Whether a carrier that is known from Git belongs to the cluster whose directories these are: it
+/// stands in one of them, or reads one of them.
 pub(super) fn is_ours(carrier: &Carrier<'_>, paths: &[String]) -> bool {
-    let within = |file: &str| paths.iter().any(|own| path::is_within(file, own));
-    paths.is_empty() || carrier.file.is_none_or(within)
+    let within = |path: &str| paths.iter().any(|own| path::is_within(path, own));
+    let reads_ours = || carrier.directories().iter().any(|path| within(path));
+    paths.is_empty() || carrier.file.is_none_or(within) || reads_ours()
 }
 
 #[cfg(test)]

@@ -3,7 +3,8 @@
 use super::argo_cd::SourceKind;
 use super::carrier::Carrier;
 use super::ownership::{self, InstanceName, Owner};
-use super::{DeliveryMap, flux, helm};
+use super::placement::Placement;
+use super::{DeliveryMap, flux, helm, path};
 use crate::manifest::ObjectRef;
 use crate::reason::{Reason, ReasonCode};
 use crate::rollout::{Member, WorkloadKind, value};
@@ -24,6 +25,9 @@ impl DeliveryMap<'_> {
             return reason;
         }
         if let Some(reason) = self.template_of(reference) {
+            return reason;
+        }
+        if let Some(reason) = self.unparsed(reference) {
             return reason;
         }
         let near = self.nearest(reference).unwrap_or_default();
@@ -143,13 +147,36 @@ impl DeliveryMap<'_> {
         Some(Reason::new(ReasonCode::TemplatedManifest, message))
     }
 
+    /// The file that cannot be parsed and may make it, since it holds its name.
+    fn unparsed(&self, reference: &ObjectRef) -> Option<Reason> {
+        let within = |path: &str| self.paths.iter().any(|own| path::is_within(path, own));
+        let file = self.manifests.unparsed.iter().find(|file| {
+            (self.paths.is_empty() || within(&file.path)) && file.names(&reference.name)
+        })?;
+        let message = format!(
+            "{} cannot be parsed, and may make it: mend the file first",
+            file.path
+        );
+        Some(Reason::new(ReasonCode::UnparsableManifest, message))
+    }
+
     /// The manifest that comes nearest: the same kind and name in another namespace, or one that
     /// nothing is known to apply.
     fn nearest(&self, reference: &ObjectRef) -> Option<String> {
-        let near = self.placements.named(reference).min_by_key(|placement| {
+        let path = |placement: &Placement| {
             let file = self.manifests.files.get(placement.file);
-            (file.map(|file| file.path.as_str()), placement.object)
-        })?;
+            file.map(|file| file.path.as_str())
+        };
+        // What lies elsewhere is another cluster's, and no help.
+        let is_near = |placement: &&Placement| {
+            let within = |own: &String| path(placement).is_some_and(|at| path::is_within(at, own));
+            self.paths.is_empty() || self.paths.iter().any(within)
+        };
+        let near = self
+            .placements
+            .named(reference)
+            .filter(is_near)
+            .min_by_key(|placement| (path(placement), placement.object))?;
         let file = &self.manifests.files.get(near.file)?.path;
         if near.namespace != reference.namespace {
             let namespace = &near.namespace;

@@ -123,6 +123,8 @@ pub struct DeliveryMap<'a> {
     policy: &'a Policy,
     now: Timestamp,
     settings: Settings<'a>,
+    /// Directories that belong to the cluster; none means all.
+    paths: Vec<String>,
     carriers: Vec<Carrier<'a>>,
     /// Carriers by `namespace/name` and by name.
     by_name: HashMap<(Engine, String), Vec<usize>>,
@@ -175,7 +177,8 @@ impl<'a> DeliveryMap<'a> {
             generated: Generated::new(manifests, &carriers, &policy.generated),
             releases: releases(manifests),
             settings,
-            by_name: by_name(&carriers),
+            by_name: by_name(&carriers, repository.paths),
+            paths: repository.paths.to_vec(),
             carriers,
             ownership,
             placements,
@@ -341,9 +344,11 @@ fn releases(manifests: &ManifestSet) -> HashMap<(&str, &str), &str> {
         .collect()
 }
 
-fn by_name(carriers: &[Carrier<'_>]) -> HashMap<(Engine, String), Vec<usize>> {
+/// The cluster's own carriers by name: another cluster's of the same name delivers nothing to it.
+fn by_name(carriers: &[Carrier<'_>], paths: &[String]) -> HashMap<(Engine, String), Vec<usize>> {
     let mut by_name: HashMap<(Engine, String), Vec<usize>> = HashMap::new();
-    for (number, carrier) in carriers.iter().enumerate() {
+    let ours = carriers.iter().enumerate();
+    for (number, carrier) in ours.filter(|(_, carrier)| carrier::is_ours(carrier, paths)) {
         let full = (carrier.engine(), carrier.display_name());
         let short = (carrier.engine(), carrier.name().to_owned());
         if full != short {

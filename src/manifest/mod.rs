@@ -44,7 +44,7 @@ pub use template::Template;
 
 use rayon::prelude::*;
 
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Diagnostic, DiagnosticCode};
 
 /// One file as an edge read it: from the work tree or from a commit's tree.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -64,6 +64,30 @@ pub struct ManifestSet {
     /// Documents that are templates of workloads, sorted by path and line. Nothing in them is read
     /// as an object or edited.
     pub templates: Vec<Template>,
+    /// Files of which a part cannot be parsed, sorted by path: what that part makes is not known.
+    pub unparsed: Vec<UnparsedFile>,
+}
+
+/// A file of which a part cannot be parsed.
+#[derive(Debug, Clone)]
+pub struct UnparsedFile {
+    /// Path relative to the repository root.
+    pub path: String,
+    /// All of its bytes.
+    bytes: Vec<u8>,
+}
+
+impl UnparsedFile {
+    /// Whether the file holds a name as a word of its own.
+    #[must_use]
+    pub fn names(&self, name: &str) -> bool {
+        let is_word = |byte: u8| byte.is_ascii_alphanumeric() || b"-.".contains(&byte);
+        memchr::memmem::find_iter(&self.bytes, name).any(|start| {
+            let before = start.checked_sub(1).and_then(|index| self.bytes.get(index));
+            let after = self.bytes.get(start + name.len());
+            !before.copied().is_some_and(is_word) && !after.copied().is_some_and(is_word)
+        })
+    }
 }
 
 impl ManifestSet {
@@ -195,6 +219,13 @@ pub fn parse(files: Vec<RawFile>, screen: &Screen) -> (ManifestSet, Vec<Diagnost
     let mut set = ManifestSet::default();
     let mut diagnostics = Vec::new();
     for read in read {
+        let is_unparsed = |one: &Diagnostic| one.code == DiagnosticCode::ManifestUnparsable;
+        if read.diagnostics.iter().any(is_unparsed) {
+            set.unparsed.push(UnparsedFile {
+                path: read.file.path.clone(),
+                bytes: read.file.bytes.clone(),
+            });
+        }
         diagnostics.extend(read.diagnostics);
         set.templates.extend(read.templates);
         if !read.file.objects.is_empty() || is_hydrator_metadata(&read.file.path) {

@@ -47,6 +47,9 @@ pub(crate) fn read(source: &Source<'_, '_>) -> Found {
     }
     for (item, id) in list_items(source.tree, root).iter().enumerate() {
         let id = source.tree.resolve(*id);
+        if is_dumped(source.tree, id) {
+            continue;
+        }
         let identity = Identity::of(source.tree, id).or_of_list(&list);
         source.object(id, Some(item), identity, &mut found);
     }
@@ -56,6 +59,13 @@ pub(crate) fn read(source: &Source<'_, '_>) -> Found {
 /// The items of a `kind: List`.
 pub(crate) fn list_items<'t>(tree: &'t Tree<'_>, root: NodeId) -> &'t [NodeId] {
     lookup(tree, root, "items").map_or(&[], |items| tree.items(items))
+}
+
+/// Whether an item of a list is what a cluster said of itself (`kubectl get … -o yaml`), and no
+/// manifest: the API server alone gives out UIDs.
+fn is_dumped(tree: &Tree<'_>, id: NodeId) -> bool {
+    let metadata = lookup(tree, id, "metadata");
+    metadata.is_some_and(|metadata| lookup(tree, metadata, "uid").is_some())
 }
 
 /// The texts that make an object's identity, as written.

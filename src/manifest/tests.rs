@@ -389,3 +389,29 @@ fn files_come_sorted_by_path() {
     let paths: Vec<_> = set.files.iter().map(|file| file.path.as_str()).collect();
     assert_eq!(paths, ["a.yaml", "b.yaml"]);
 }
+
+#[test]
+fn what_a_cluster_said_of_itself_is_no_manifest() {
+    let list = |metadata: &str| {
+        format!(
+            "apiVersion: v1\nkind: List\nitems:\n- {{apiVersion: apps/v1, kind: Deployment, metadata: {{name: a{metadata}}}, \
+             spec: {{template: {{spec: {{containers: [{{name: a}}]}}}}}}}}\n"
+        )
+    };
+    let count = |text: &str| {
+        let file = RawFile {
+            path: "a.yaml".to_owned(),
+            bytes: text.as_bytes().to_vec(),
+        };
+        let set = parse(vec![file], &Screen::new()).0;
+        set.files
+            .iter()
+            .map(|file| file.objects.len())
+            .sum::<usize>()
+    };
+    assert_eq!(count(&list("")), 1);
+    assert_eq!(
+        count(&list(", uid: f805eafd-b2af-483e-abb2-e940651bbf89")),
+        0
+    );
+}

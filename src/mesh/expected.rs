@@ -64,6 +64,9 @@ pub struct ExpectedSidecar {
     pub overlap: Vec<String>,
     /// No pod that started earlier proves anything about this sidecar.
     pub settled_at: Option<Timestamp>,
+    /// What was computed, where a dry run filled in what could not be: stamps are made of it, so that
+    /// they are the same with and without dry runs.
+    pub computed: Option<Box<Self>>,
 }
 
 /// What a proxy is in its pod.
@@ -167,6 +170,7 @@ pub(crate) fn expected_sidecar(
         image: image.image,
         custom_image: image.is_custom,
         image_inputs: image.inputs,
+        computed: None,
         limits,
         overlap: Vec::new(),
         settled_at: plane.settling.at,

@@ -22,6 +22,9 @@ impl ExpectedSidecar {
     /// The stamp of a restart for this sidecar under a policy.
     #[must_use]
     pub fn stamp(&self, restart_on: &BTreeSet<DriftClass>) -> Stamp {
+        if let Some(computed) = &self.computed {
+            return computed.stamp(restart_on);
+        }
         let digest = Sha256::digest(canonical_json(&self.essence(restart_on)).as_bytes());
         let mut hash = String::new();
         for byte in digest.iter().take(3) {

@@ -112,6 +112,7 @@ impl Mesh {
             limits: Vec::new(),
             overlap: Vec::new(),
             settled_at: plane.and_then(|plane| plane.settled_at),
+            computed: None,
         };
         for class in CLASSES {
             sidecar.take_over(class, given);
@@ -136,6 +137,9 @@ fn against(expected: &ExpectedSidecar, given: &ObservedSidecar) -> Verified {
     if drifts.is_empty() {
         for (class, _) in &expected.limits {
             sidecar.take_over(*class, given);
+        }
+        if sidecar != *expected {
+            sidecar.computed = Some(Box::new(expected.clone()));
         }
     } else {
         for class in CLASSES {

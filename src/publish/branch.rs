@@ -8,7 +8,7 @@ use crate::manifest::{ManifestSet, ObjectRef};
 use crate::mesh::Stamp;
 use crate::reason::Verdict;
 use crate::rollout::Effect;
-use crate::wave::RestartPlan;
+use crate::wave::{PlannedWorkload, RestartPlan};
 
 /// One restart as a branch has it: the file, the object in it, and the stamp.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -97,8 +97,14 @@ pub fn planned_edits(plan: &RestartPlan<'_>) -> BTreeSet<RestartEdit> {
 /// A hold never takes an edit out of an open branch, and neither does a snapshot that cannot tell: an
 /// edit leaves only when its workload is not stale any more, is excluded, or has another target. What
 /// stays is marked as kept, be it restarted by this plan as well or not.
-pub fn keep_held(plan: &mut RestartPlan<'_>, open: &OpenBranch, keys: &AnnotationKeys) {
+///
+/// Returns whether the branch has to stay as it is: it asks for a restart of which nothing can be told
+/// now, and which no edit of this run could keep.
+#[must_use]
+pub fn keep_held(plan: &mut RestartPlan<'_>, open: &OpenBranch, keys: &AnnotationKeys) -> bool {
     let edits = open.restarts(keys);
+    let is_lost = |workload: &PlannedWorkload<'_>| is_lost(&workload.decision, &edits);
+    let has_lost = plan.workloads.iter().any(is_lost);
     let kept: Vec<(usize, Restart)> = plan
         .workloads
         .iter()
@@ -110,6 +116,19 @@ pub fn keep_held(plan: &mut RestartPlan<'_>, open: &OpenBranch, keys: &Annotatio
     for (position, restart) in kept {
         plan.keep(position, restart);
     }
+    has_lost
+}
+
+/// Whether an edit of the branch is for a workload of which nothing can be told, its manifest least of
+/// all.
+fn is_lost(decision: &Decision<'_>, edits: &BTreeSet<RestartEdit>) -> bool {
+    let live = &decision.reference;
+    let is_for = |edit: &RestartEdit| {
+        let written = &edit.reference;
+        (&written.group, &written.kind, &written.name) == (&live.group, &live.kind, &live.name)
+            && (written.namespace.is_empty() || written.namespace == live.namespace)
+    };
+    decision.verdict == Verdict::Unknown && decision.manifest.is_none() && edits.iter().any(is_for)
 }
 
 /// The restart of the branch that is kept for a workload, if one is.

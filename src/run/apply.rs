@@ -6,6 +6,7 @@ use super::world::{ReadFrom, World};
 use super::{publish, record, same_pr, write};
 use crate::cli::{ApplyArgs, Cli, CommitWith, Destination};
 use crate::error::{ErrorKind, RunError};
+use crate::publish::BranchAction;
 use crate::report::Written;
 use crate::wave;
 use crate::{publish as values, run::narration};
@@ -83,14 +84,28 @@ fn local_branch(cli: &Cli, args: &ApplyArgs) -> Result<u8, RunError> {
     let (deliveries, found) = world.deliveries();
     let name = values::branch(&args.input.repository.cluster, wave::ALL);
     let tip = world.repository.local_branch(&name)?;
+    if tip.is_some() && tip == world.base && !is_on_branch(&world, args) {
+        let message = format!("the commit that is planned for is {name} itself");
+        return Err(RunError::new(ErrorKind::Input, message)
+            .hint("check out the branch that the restarts are to be merged into"));
+    }
     let branch = WaveBranch::read(&world, name, None, tip)?;
     let gate = branch.gate();
     let planned = Planned::new(&world, &deliveries, found, &args.input, gate)?;
     planned.check(cli, args)?;
-    let action = branch.action(&planned);
+    let action = match branch.action(&planned) {
+        // Only a branch can have merged it: a commit that somebody looks at says nothing of that.
+        BranchAction::Delete if !is_on_branch(&world, args) => BranchAction::Nothing,
+        action => action,
+    };
     let written = branch.bring_about(action, &planned, &args.commit)?;
     let written = written.map_or(Written::Nothing, Written::Branch);
     planned.finish(cli, &args.output, Some(&written))
+}
+
+/// Whether the plan is for a branch, and not for a commit that was named or looked at.
+fn is_on_branch(world: &World, args: &ApplyArgs) -> bool {
+    args.input.rev.is_none() && world.repository.checked_out().is_some()
 }
 
 impl Planned<'_> {

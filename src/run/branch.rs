@@ -60,6 +60,9 @@ impl<'a> WaveBranch<'a> {
 
     /// What is to be done with it.
     pub(super) fn action(&self, planned: &Planned<'_>) -> BranchAction {
+        if planned.keeps_branch {
+            return BranchAction::Keep;
+        }
         let edits = planned.restart_edits();
         let keys = &planned.world.policy.annotations;
         publish::branch_action(&edits, self.open.as_ref(), keys)

@@ -28,6 +28,8 @@ pub(super) struct Planned<'a> {
     pub(super) diagnostics: Vec<Diagnostic>,
     usage: Vec<Usage>,
     pub(super) cluster: &'a str,
+    /// Whether an open branch has to stay as it is, whatever the plan says.
+    pub(super) keeps_branch: bool,
     /// What is assumed of the mesh, and the revision before the change.
     pub(super) assumed: Option<(&'a [Change], Option<&'a str>)>,
 }
@@ -73,9 +75,10 @@ impl<'a> Planned<'a> {
         found.append(&mut decided);
         let mut plan = wave::schedule(decisions, &world.policy);
         let keys = &world.policy.annotations;
+        let mut keeps_branch = false;
         match gate {
             Gate::None => {}
-            Gate::Open(open) => publish::keep_held(&mut plan, open, keys),
+            Gate::Open(open) => keeps_branch = publish::keep_held(&mut plan, open, keys),
             Gate::Order(changes) => same_pr::hold_unordered(&mut plan, deliveries, changes),
         }
         plan.workloads
@@ -94,6 +97,7 @@ impl<'a> Planned<'a> {
             usage: world.mesh.usage(&world.snapshot),
             cluster: &args.repository.cluster,
             assumed: None,
+            keeps_branch,
         })
     }
 

@@ -43,11 +43,14 @@ pub(super) fn publish(cli: &Cli, args: &ApplyArgs) -> Result<u8, RunError> {
         _ => None,
     };
     let mut world: Option<World> = None;
+    let mut own = None;
     let mut tries = 1;
     loop {
         let attempt = tips(&repository, remote, &base, &name)
             .map_err(RunError::from)
             .and_then(|tips| {
+                own = tips.own;
+                refuse_copy(&repository, remote, &base, &name, &tips)?;
                 let at = match world.take() {
                     Some(world) if !args.same_pr => world.at(&args.input, tips.base)?,
                     _ => World::read(cli, &args.input, ReadFrom::At(tips.base))?,
@@ -65,9 +68,32 @@ pub(super) fn publish(cli: &Cli, args: &ApplyArgs) -> Result<u8, RunError> {
                 clock::wait(delay(args.remote.retry_delay, tries));
                 tries += 1;
             }
+            Err(error) => {
+                return Err(match (&site, own) {
+                    (Some(site), Some(own)) => pull_request::hold_all(site, &name, own, error),
+                    _ => error,
+                });
+            }
             done => return done,
         }
     }
+}
+
+/// Refuses a base that is a copy of the wave's own branch: what it asks for would look delivered. The
+/// remote's default branch is where it was merged.
+fn refuse_copy(
+    repository: &GitRepository,
+    remote: &str,
+    base: &str,
+    name: &str,
+    tips: &Tips,
+) -> Result<(), RunError> {
+    if tips.own != Some(tips.base) || repository.default_branch(remote)?.as_deref() == Some(base) {
+        return Ok(());
+    }
+    let message = format!("{base} stands where {name} does");
+    Err(RunError::new(ErrorKind::Input, message)
+        .hint("name the branch that the restarts are to be merged into with --base"))
 }
 
 /// Where the branches of a remote stand.
@@ -94,21 +120,46 @@ fn tips(
     let has_own = there.contains_key(name);
     let mut wanted = vec![(base, Reach::Boundary)];
     wanted.extend(has_own.then_some((name, Reach::Deep)));
-    match repository.fetch(remote, &wanted) {
-        Ok(tips) => {
-            let mut tips = tips.into_iter();
-            let base = tips.next().ok_or_else(missing)?;
-            let own = tips.next();
-            Ok(Tips { base, own })
-        }
+    let tips = match repository.fetch(remote, &wanted) {
+        Ok(tips) => tips,
         // The branch may have gone between the question and the fetch.
         Err(error) => match repository.remote_branches(remote, &[name])? {
-            now if now.contains_key(name) == has_own => Err(error),
-            _ => Err(GitError::Moved {
-                branch: name.to_owned(),
-            }),
+            now if now.contains_key(name) == has_own => return Err(error),
+            _ => {
+                return Err(GitError::Moved {
+                    branch: name.to_owned(),
+                });
+            }
         },
+    };
+    let mut tips = tips.into_iter();
+    let tips = Tips {
+        base: tips.next().ok_or_else(missing)?,
+        own: tips.next(),
+    };
+    reach(repository, remote, [base, name], &tips)?;
+    Ok(tips)
+}
+
+/// Fetches as much history into a shallow clone as it takes to tell what the branch stands on.
+fn reach(
+    repository: &GitRepository,
+    remote: &str,
+    branches: [&str; 2],
+    tips: &Tips,
+) -> Result<(), GitError> {
+    let Some(own) = tips.own else {
+        return Ok(());
+    };
+    for commits in [Some(200), Some(2_000), Some(20_000), None] {
+        // Opened anew: the history of an open repository stays as it was read.
+        let opened = repository.reopen()?;
+        match opened.own_tip(branches[1], own, tips.base, publish::is_ours) {
+            Err(GitError::ShallowHistory) => repository.deepen(remote, &branches, commits)?,
+            _ => return Ok(()),
+        }
     }
+    Ok(())
 }
 
 fn attempt(
@@ -131,12 +182,7 @@ fn attempt(
     };
     let gate = branch.gate();
     let planned = Planned::new(world, &deliveries, found, &args.input, gate)?;
-    if let Err(error) = planned.check(cli, args) {
-        return Err(match site {
-            Some(site) => pull_request::hold_all(site, &branch, error),
-            None => error,
-        });
-    }
+    planned.check(cli, args)?;
     let written = match site {
         Some(site) => pull_request::reconcile(site, &planned, &branch, args)?,
         None => {

@@ -6,6 +6,7 @@ use git2::Oid;
 use super::branch::{self, Draft, WaveBranch};
 use super::planned::Planned;
 use crate::cli::{ApplyArgs, CommitWith, GithubArgs, PullRequestArgs};
+use crate::edge::clock;
 use crate::edge::forge::{
     Forge, ForgeCommit, ForgeError, ForgeFile, Github, GithubAddress, NewPullRequest,
 };
@@ -81,7 +82,11 @@ pub(super) fn reconcile(
     let existing = forge.pull_requests(&branch.name, &site.base)?;
     let content = content(planned);
     let edits = planned.restart_edits();
-    let action = publish::pull_request_action(&edits, &content, &existing);
+    let action = match publish::pull_request_action(&edits, &content, &existing) {
+        // The branch stays for what cannot be told, and so does its pull request.
+        PullRequestAction::Close(open) if planned.keeps_branch => PullRequestAction::Keep(open),
+        action => action,
+    };
     if let PullRequestAction::Declined(declined) = action {
         return Ok(Written::PullRequest {
             branch: None,
@@ -105,7 +110,10 @@ pub(super) fn reconcile(
     };
     let pull_request = follow(site, action, branch, &content, &args.pull_request)?;
     if let Some(commit) = pushed.as_ref().and_then(|pushed| pushed.commit.as_deref()) {
-        let status = publish::status(&planned.plan);
+        let status = match planned.keeps_branch {
+            true => publish::status_without_plan(false, "a manifest that it edits cannot be read"),
+            false => publish::status(&planned.plan),
+        };
         forge.set_status(commit, &branch.name, &status)?;
     }
     Ok(match (pushed, pull_request) {
@@ -193,7 +201,7 @@ fn commit_by_forge(
         files.push(ForgeFile { path, bytes });
     }
     let expected = branch.existing.as_ref().map(|one| one.tip.to_string());
-    let draft: String = tree.to_string().chars().take(12).collect();
+    let draft = format!("{:08x}", clock::number());
     let made = forge.commit(ForgeCommit {
         draft: &draft,
         branch: &branch.name,
@@ -232,13 +240,14 @@ fn moved_or(planned: &Planned<'_>, branch: &WaveBranch<'_>, error: RunError) -> 
 
 /// Turns the commit status of an open branch to pending, since there is no plan that could vouch for
 /// it; gives the error that says why back.
-pub(super) fn hold_all(site: &Site, branch: &WaveBranch<'_>, error: RunError) -> RunError {
-    if let Some(existing) = &branch.existing {
-        let status = publish::status_without_plan(false, &error.to_string());
-        let commit = existing.tip.to_string();
-        if let Err(failed) = site.forge.set_status(&commit, &branch.name, &status) {
-            tracing::warn!(error = %failed, "the commit status does not say why");
-        }
+pub(super) fn hold_all(site: &Site, name: &str, tip: Oid, error: RunError) -> RunError {
+    // A person's commit has a status of its own, and a forge that refuses will refuse this as well.
+    if error.is_foreign() || error.is_of_forge() {
+        return error;
+    }
+    let status = publish::status_without_plan(false, &error.to_string());
+    if let Err(failed) = site.forge.set_status(&tip.to_string(), name, &status) {
+        tracing::warn!(error = %failed, "the commit status does not say why");
     }
     error
 }

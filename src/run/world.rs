@@ -1,6 +1,6 @@
 //! The world: everything that a run reads, read once and before anything is computed.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use git2::Oid;
 use jiff::Timestamp;
@@ -188,8 +188,14 @@ impl Tree {
             names
         });
         let size_limit = args.repository.max_file_size;
-        let (manifests, mut diagnostics) =
+        let (mut manifests, mut diagnostics) =
             source.manifests(&[], size_limit, names.as_ref(), &snapshot.operators())?;
+        // A recording that lies in the repository makes nothing.
+        let recordings = recordings(source.root, &args.snapshots, cluster);
+        manifests.files.retain(|file| {
+            let lies_in = |recording: &String| manifest::is_inside(&file.path, recording);
+            !recordings.iter().any(lies_in)
+        });
         diagnostics.retain(|diagnostic| concerns(diagnostic, &paths));
         tracing::info!(
             files = manifests.files.len(),
@@ -201,6 +207,18 @@ impl Tree {
             diagnostics,
         })
     }
+}
+
+/// Paths in the repository of what the snapshot was read from.
+fn recordings(root: Option<&Path>, snapshots: &[PathBuf], cluster: &ClusterPolicy) -> Vec<String> {
+    let root = root.and_then(|root| root.canonicalize().ok());
+    let below = |path: &PathBuf| {
+        let path = path.canonicalize().ok()?;
+        let path = path.strip_prefix(root.as_ref()?).ok()?.to_str()?;
+        (!path.is_empty()).then(|| path.to_owned())
+    };
+    let named = snapshots.iter().filter_map(below);
+    named.chain(cluster.snapshot.clone()).collect()
 }
 
 /// Whether a diagnostic is of a file in one of the directories, or of no file at all.

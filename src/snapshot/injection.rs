@@ -144,7 +144,7 @@ impl Injection {
                 let refused = Diagnostic::warning(DiagnosticCode::OracleRefused, message);
                 Some(
                     refused.hint(
-                        "a restart's pod would be refused as well; the plan goes by the model",
+                        "a restart's pod would be refused as well, so the workload is blocked; find out why, then record again",
                     ),
                 )
             }
@@ -354,7 +354,7 @@ impl RawOutcome<'_> {
             }
             (None, Some(refused), None) => Ok(InjectionOutcome::Refused {
                 code: refused.code,
-                message: refused.message.to_string(),
+                message: shortened(refused.message.as_str()),
             }),
             (None, None, Some(unanswered)) => {
                 Ok(InjectionOutcome::unanswered(unanswered.message.as_str()))

@@ -4,7 +4,7 @@ use std::fs;
 
 use meshroll::edge::git::{GitError, GitRepository};
 
-use crate::common::{Repository, fixture, project};
+use crate::common::{Repository, copy, fixture, project};
 
 fn repository() -> Repository {
     Repository::of(&project().join("fixtures/example/manifests"))
@@ -226,4 +226,73 @@ fn a_branch_that_moved_meanwhile_is_left_where_it_is() {
         );
     }
     assert_eq!(repository.git(&["rev-parse", "meshroll/default/all"]), tip);
+}
+
+/// A repository with the example's manifests for two clusters, and a Flux Kustomization for some.
+fn two_clusters(kustomizations: &[&str]) -> Repository {
+    let repository = Repository::empty();
+    let example = project().join("fixtures/example/manifests");
+    for cluster in ["prod", "staging"] {
+        copy(&example, &repository.path().join("apps").join(cluster));
+    }
+    for cluster in kustomizations {
+        let text = format!(
+            "apiVersion: kustomize.toolkit.fluxcd.io/v1\nkind: Kustomization\nmetadata: {{name: apps, namespace: flux-system}}\n\
+             spec: {{path: ./apps/{cluster}, prune: true, interval: 10m, sourceRef: {{kind: GitRepository, name: repo}}}}\n"
+        );
+        repository.write(&format!("clusters/{cluster}/apps.yaml"), &text);
+    }
+    repository.commit("two clusters");
+    repository
+}
+
+#[test]
+fn another_clusters_files_are_never_edited() {
+    for kustomizations in [&["staging"][..], &["prod", "staging"], &["prod"], &[]] {
+        for paths in ["apps/prod", "apps/prod,clusters/prod"] {
+            if paths.contains("clusters") && !kustomizations.contains(&"prod") {
+                continue;
+            }
+            let repository = two_clusters(kustomizations);
+            apply(&repository, &["--to", "worktree", "--path", paths]);
+            let changed = repository.git(&["diff", "--name-only"]);
+            assert_eq!(
+                changed.lines().count(),
+                6,
+                "{kustomizations:?} {paths}: {changed}"
+            );
+            for path in changed.lines() {
+                assert!(
+                    path.starts_with("apps/prod/"),
+                    "{kustomizations:?} {paths}: {path}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn a_commit_is_whose_git_says() {
+    let repository = repository();
+    let identity = repository.path().join(".git/identity");
+    fs::write(&identity, "[user]\nname = New\nemail = new@example.com\n").expect("written");
+    let snapshot = fixture("example/snapshot.json");
+    let apply = ["apply", "--to", "branch", "--snapshot", &snapshot];
+    let shown = || repository.git(&["log", "-1", "--format=%an %cn", "meshroll/default/all"]);
+    repository.meshroll(&apply).succeed();
+    assert_eq!(
+        shown(),
+        "Somebody Somebody",
+        "as the environment names them"
+    );
+    repository.git(&["branch", "-D", "meshroll/default/all"]);
+    let mut tool = repository.meshroll(&apply);
+    for role in ["AUTHOR", "COMMITTER"] {
+        for part in ["NAME", "EMAIL"] {
+            tool = tool.without(&format!("GIT_{role}_{part}"));
+        }
+    }
+    let file = identity.to_str().expect("UTF-8");
+    tool.env("GIT_CONFIG_GLOBAL", file).succeed();
+    assert_eq!(shown(), "New New");
 }

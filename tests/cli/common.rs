@@ -123,6 +123,12 @@ impl Tool {
         self
     }
 
+    /// The same, without a variable of the environment.
+    pub(crate) fn without(mut self, name: &str) -> Self {
+        self.command.env_remove(name);
+        self
+    }
+
     /// The same, with something on standard input.
     pub(crate) fn stdin(mut self, input: &[u8]) -> Self {
         self.input = Some(input.to_owned());

@@ -12,7 +12,9 @@ const PATH: &str = "fixtures/example/manifests";
 /// The example where the README finds it: at its path in a clone.
 fn repository() -> Repository {
     let repository = Repository::empty();
-    copy(&project().join(PATH), &repository.path().join(PATH));
+    // All of the fixtures: what else lies in the repository must not matter.
+    let fixtures = repository.path().join("fixtures");
+    copy(&project().join("fixtures"), &fixtures);
     repository.commit("a clone");
     repository
 }
@@ -69,7 +71,7 @@ fn a_snapshot_may_come_from_standard_input() {
     let repository = repository();
     let bytes = std::fs::read(project().join("fixtures/example/snapshot.json")).expect("readable");
     let piped = repository
-        .meshroll(&["plan", "--snapshot", "-", "-o", "json"])
+        .meshroll(&["plan", "--path", PATH, "--snapshot", "-", "-o", "json"])
         .stdin(&bytes)
         .succeed();
     assert_eq!(piped, plan(&repository, &["-o", "json"]));

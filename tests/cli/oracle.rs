@@ -297,3 +297,60 @@ fn a_template_that_git_changes_is_planned_by_the_model() {
         "{said:#?}"
     );
 }
+
+/// The example's cluster without some of its objects, with an answer for every dry run.
+fn answering(
+    repository: &Repository,
+    keeps: fn(&Value) -> bool,
+    reply: fn(&Asked) -> Answer,
+) -> StandIn {
+    let mut items = items(&fixture("example/snapshot.json"));
+    items.retain(keeps);
+    let server = StandIn::new(move |asked| match asked.method.as_str() {
+        "POST" => reply(asked),
+        _ => listed(asked, &items),
+    });
+    let cluster = json!({"server": server.url});
+    write_kubeconfig(repository, &cluster, &json!({"token": "very-secret-token"}));
+    server
+}
+
+fn verdict<'p>(plan: &'p Value, name: &str) -> (&'p str, &'p str) {
+    let workloads = plan["workloads"].as_array().expect("workloads");
+    let found = workloads.iter().find(|one| one["name"] == name);
+    let found = found.expect("the workload");
+    let code = found["reasons"][0]["code"].as_str().unwrap_or_default();
+    (found["verdict"].as_str().expect("a verdict"), code)
+}
+
+#[test]
+fn what_a_dry_run_refuses_is_not_restarted() {
+    let repository = repository();
+    let _server = answering(&repository, |_| true, |_| Answer::Status(422));
+    let plan = plan(&repository, &[&LIVE[..], &["--oracle"]].concat());
+    assert_eq!(verdict(&plan, "cart"), ("blocked", "would-be-rejected"));
+    assert_eq!(plan["summary"]["restart"], 0);
+}
+
+#[test]
+fn a_pod_without_a_sidecar_explains_nothing_that_is_unknown() {
+    let repository = repository();
+    repository.write(
+        "meshroll.yaml",
+        "restartOn: [revision, version, config, presence]\n",
+    );
+    repository.commit("presence counts");
+    // The injector's configuration is out of reach, and the injector may be down.
+    let keeps = |item: &Value| {
+        item["kind"] != "ConfigMap" || item["metadata"]["name"] != "istio-sidecar-injector"
+    };
+    let bare = |asked: &Asked| {
+        let mut pod: Value = serde_json::from_str(&asked.body).expect("JSON");
+        pod["metadata"]["name"] = json!("it-x7z2q");
+        Answer::Json(pod.to_string())
+    };
+    let _server = answering(&repository, keeps, bare);
+    let plan = plan(&repository, &[&LIVE[..], &["--oracle"]].concat());
+    assert_eq!(plan["summary"]["restart"], 0);
+    assert_eq!(verdict(&plan, "cart").0, "unknown");
+}

@@ -5,9 +5,12 @@
 //! page is, so that no more than a page is in memory.
 
 use std::collections::BTreeMap;
+use std::future::poll_fn;
 use std::io::Read;
 use std::time::Duration;
 
+use futures_io::AsyncRead as _;
+use kube::Client;
 use kube::api::PostParams;
 use kube::core::Request;
 use serde_json::Value;
@@ -30,6 +33,9 @@ const IN_FLIGHT: usize = 8;
 const PATIENCE: u32 = 20;
 /// No page of whole workloads is larger.
 const PAGE_LIMIT: u64 = 256 << 20;
+
+/// No pod is larger: the API server itself takes 3 MiB.
+const ANSWER_LIMIT: usize = 4 << 20;
 
 /// Asks about the next pod of every workload of a snapshot.
 ///
@@ -220,14 +226,8 @@ impl Oracle<'_> {
             for (index, question) in questions.iter().enumerate() {
                 let client = self.api.client.clone();
                 let pod = question.pod.to_string().into_bytes();
-                let request = Request::new(question.path()).create(&params, pod);
-                running.spawn(async move {
-                    let text = match request {
-                        Ok(request) => client.request_text(request).await,
-                        Err(error) => Err(kube::Error::BuildRequest(error)),
-                    };
-                    (index, text)
-                });
+                let (path, params) = (question.path(), params.clone());
+                running.spawn(async move { (index, answer(&client, path, &params, pod).await) });
             }
             let mut texts = BTreeMap::new();
             while let Some(done) = running.join_next().await {
@@ -274,6 +274,33 @@ impl Oracle<'_> {
             }
         }
     }
+}
+
+/// The whole answer to a request, if it is no longer than a pod can be.
+async fn answer(
+    client: &Client,
+    path: String,
+    params: &PostParams,
+    pod: Vec<u8>,
+) -> Result<String, kube::Error> {
+    let failed = |error: std::io::Error| kube::Error::Service(Box::new(error));
+    let request = Request::new(path).create(params, pod);
+    let request = request.map_err(kube::Error::BuildRequest)?;
+    let mut stream = Box::pin(client.request_stream(request).await?);
+    let mut bytes = Vec::new();
+    let mut buffer = vec![0; 64 << 10];
+    loop {
+        let read = poll_fn(|context| stream.as_mut().poll_read(context, &mut buffer));
+        let count = read.await.map_err(failed)?;
+        if count == 0 {
+            break;
+        }
+        if bytes.len() + count > ANSWER_LIMIT {
+            return Err(failed(std::io::Error::other("the answer does not end")));
+        }
+        bytes.extend_from_slice(&buffer[..count]);
+    }
+    String::from_utf8(bytes).map_err(kube::Error::FromUtf8)
 }
 
 impl Question {

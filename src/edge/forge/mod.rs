@@ -112,7 +112,7 @@ pub struct ForgeCommit<'a> {
     pub expected: Option<&'a str>,
     /// The commit that the new one stands on.
     pub base: &'a str,
-    /// A short name of what it holds, for the branch that it is made on.
+    /// A name that no other run has, for the branch that it is made on.
     pub draft: &'a str,
     /// The whole message.
     pub message: &'a str,

@@ -27,9 +27,9 @@ pub struct NewCommit<'a> {
 /// Whose commits are.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Authorship {
-    /// The author; the committer by default.
+    /// The author; the named committer by default, else the one that git would write.
     pub author: Option<Person>,
-    /// The committer; the user of git by default, else meshroll.
+    /// The committer; the one that git would write by default, else meshroll.
     pub committer: Option<Person>,
     /// Whether the committer signs off (`Signed-off-by`).
     pub sign_off: bool,
@@ -160,14 +160,15 @@ impl GitRepository {
     /// When the store cannot be written, or the commit not be signed.
     pub fn create_commit(&self, commit: &NewCommit<'_>) -> Result<Oid, GitError> {
         let authorship = commit.authorship;
-        let committer = self
-            .signature(commit.time, authorship.committer.as_ref())
-            .map_err(failed("building the commit"))?;
-        let author = match &authorship.author {
-            Some(author) => self.signature(commit.time, Some(author)),
-            None => Ok(committer.clone()),
+        let sign = |person: Option<&Person>, role| {
+            self.signature(commit.time, person, role)
+                .map_err(failed("building the commit"))
         };
-        let author = author.map_err(failed("building the commit"))?;
+        let committer = sign(authorship.committer.as_ref(), "COMMITTER")?;
+        let author = match (&authorship.author, &authorship.committer) {
+            (None, Some(_)) => committer.clone(),
+            (author, _) => sign(author.as_ref(), "AUTHOR")?,
+        };
         let message = match authorship.sign_off {
             true => format!("{}Signed-off-by: {}\n", commit.message, shown(&committer)),
             false => commit.message.to_owned(),
@@ -265,7 +266,7 @@ impl GitRepository {
             return Ok((tip.id(), false));
         }
         let commit = || {
-            let author = self.signature(orphan.time, None)?;
+            let author = self.signature(orphan.time, None, "COMMITTER")?;
             let tree = self.repository.find_tree(tree)?;
             self.repository
                 .commit(None, &author, &author, orphan.message, &tree, &[])
@@ -324,31 +325,21 @@ impl GitRepository {
         update.create_updated(&self.repository, &tree)
     }
 
-    /// The person's identity, else the user's own, else meshroll's; at the given time, UTC.
+    /// The person's identity, else the one that git itself would write in this role, else
+    /// meshroll's; at the given time, UTC.
     fn signature(
         &self,
         time: Timestamp,
         person: Option<&Person>,
+        role: &str,
     ) -> Result<Signature<'static>, git2::Error> {
         let time = Time::new(time.as_second(), 0);
-        if let Some(person) = person {
-            return Signature::new(&person.name, &person.email, &time);
-        }
-        let configured = self.repository.signature().ok();
-        let text = |part: Option<&str>, default: &str| {
-            part.filter(|part| !part.is_empty())
-                .unwrap_or(default)
-                .to_owned()
-        };
-        let name = text(
-            configured.as_ref().and_then(|who| who.name().ok()),
-            "meshroll",
-        );
-        let email = text(
-            configured.as_ref().and_then(|who| who.email().ok()),
-            "noreply@meshroll.dev",
-        );
-        Signature::new(&name, &email, &time)
+        let person = person.cloned().or_else(|| self.identity(role));
+        let person = person.unwrap_or_else(|| Person {
+            name: "meshroll".to_owned(),
+            email: "noreply@meshroll.dev".to_owned(),
+        });
+        Signature::new(&person.name, &person.email, &time)
     }
 
     fn refuse_checked_out(&self, branch: &str) -> Result<(), GitError> {

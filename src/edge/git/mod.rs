@@ -112,6 +112,9 @@ pub enum GitError {
         /// The URL, without it.
         remote: String,
     },
+    /// The clone is shallow, and what it lacks would tell whose a branch is.
+    #[error("the clone is too shallow to tell what the branch stands on")]
+    ShallowHistory,
     /// A name that would be an option, a program, or no branch at all.
     #[error("`{name}` is not taken as a remote or branch")]
     BadName {
@@ -169,6 +172,19 @@ impl GitRepository {
             Err(error) if error.code() == ErrorCode::Owner => Err(GitError::OtherOwner { path }),
             Err(source) => Err(GitError::Unsupported { path, source }),
         }
+    }
+
+    /// The same repository as it is now.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be opened any more.
+    pub fn reopen(&self) -> Result<Self, GitError> {
+        let path = self.repository.path();
+        let repository = Repository::open(path);
+        Ok(Self {
+            repository: repository.map_err(failed("opening the repository"))?,
+        })
     }
 
     /// The root of the work tree; none for a bare repository.

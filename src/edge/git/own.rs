@@ -29,7 +29,8 @@ impl GitRepository {
     ///
     /// # Errors
     ///
-    /// When the branch has a commit that is not ours, or cannot be read.
+    /// When the branch has a commit that is not ours, or cannot be read;
+    /// [`GitError::ShallowHistory`] where a shallow clone does not reach far enough to tell.
     pub fn own_tip(
         &self,
         branch: &str,
@@ -42,22 +43,21 @@ impl GitRepository {
             .find_commit(tip)
             .map_err(failed("reading the branch"))?;
         // Merged already, or nothing on it yet.
-        if self.is_on(base, tip.id())? {
+        if self.is_on(base, tip.id())? == Some(true) {
             return Ok(OwnBranch {
                 tip: tip.id(),
                 base: tip.id(),
                 is_stranded: false,
             });
         }
-        let (own, merged) = self.below_merges(&tip, base);
+        let (own, merged) = self.below_merges(&tip, base)?;
         if let (Some(parent), true) = (own.parent_id(0).ok(), self.is_own(&own, &is_ours)) {
             let base_of_tip = merged.unwrap_or(parent);
-            // A shallow clone does not hold the history that would tell.
-            let is_on_base = self.repository.is_shallow() || self.is_on(base, base_of_tip)?;
+            let is_on_base = self.is_on(base, base_of_tip)?;
             return Ok(OwnBranch {
                 tip: tip.id(),
                 base: base_of_tip,
-                is_stranded: !is_on_base,
+                is_stranded: !is_on_base.ok_or(GitError::ShallowHistory)?,
             });
         }
         Err(GitError::ForeignBranch {
@@ -138,32 +138,60 @@ impl GitRepository {
         commit.parent_count() == 1 && digest().is_ok_and(|digest| is_ours(&message, &digest))
     }
 
-    /// Whether a commit is another one or in its history.
-    fn is_on(&self, tip: Oid, commit: Oid) -> Result<bool, GitError> {
-        match self.repository.graph_descendant_of(tip, commit) {
-            Ok(is_below) => Ok(is_below || tip == commit),
-            // The history that a shallow clone holds ends before the answer.
-            Err(_) if self.repository.is_shallow() => Ok(tip == commit),
+    /// Whether a commit is another one or in its history; none where a shallow clone does not reach
+    /// far enough to tell.
+    fn is_on(&self, tip: Oid, commit: Oid) -> Result<Option<bool>, GitError> {
+        let below = |commit| self.repository.graph_descendant_of(tip, commit);
+        match below(commit) {
+            _ if tip == commit => Ok(Some(true)),
+            Ok(true) => Ok(Some(true)),
+            // Behind the boundary of the clone there is more.
+            _ if self
+                .boundary()
+                .iter()
+                .any(|&end| end == tip || below(end).unwrap_or(false)) =>
+            {
+                Ok(None)
+            }
+            Ok(false) => Ok(Some(false)),
             Err(error) => Err(failed("reading the history")(error)),
         }
     }
 
+    /// The commits at which the history of a shallow clone ends.
+    fn boundary(&self) -> Vec<Oid> {
+        let list = std::fs::read_to_string(self.repository.commondir().join("shallow"));
+        let list = list.unwrap_or_default();
+        list.lines()
+            .filter_map(|line| Oid::from_str(line.trim()).ok())
+            .collect()
+    }
+
     /// The commit below clean merges of base, which "Update branch" makes and which add nothing of
     /// anybody's, and the commit of base that was merged last.
-    fn below_merges<'r>(&'r self, tip: &Commit<'r>, base: Oid) -> (Commit<'r>, Option<Oid>) {
+    fn below_merges<'r>(
+        &'r self,
+        tip: &Commit<'r>,
+        base: Oid,
+    ) -> Result<(Commit<'r>, Option<Oid>), GitError> {
         let (mut own, mut last) = (tip.clone(), None);
         for _ in 0..MOST_MERGES {
-            let Some((below, merged)) = self.merged_base(&own, base) else {
+            let Some((below, merged)) = self.clean_merge(&own) else {
                 break;
             };
+            match self.is_on(base, merged)? {
+                Some(true) => {}
+                Some(false) => break,
+                None => return Err(GitError::ShallowHistory),
+            }
             last = last.or(Some(merged));
             own = below;
         }
-        (own, last)
+        Ok((own, last))
     }
 
-    /// Both parents of a commit that merges a commit of base into a branch and changes nothing else.
-    fn merged_base(&self, tip: &Commit<'_>, base: Oid) -> Option<(Commit<'_>, Oid)> {
+    /// Both parents of a commit that merges the second into the first and changes nothing else.
+    fn clean_merge(&self, tip: &Commit<'_>) -> Option<(Commit<'_>, Oid)> {
         if tip.parent_count() != 2 {
             return None;
         }
@@ -171,9 +199,7 @@ impl GitRepository {
         let merged = self.repository.find_commit(tip.parent_id(1).ok()?).ok()?;
         let merge = self.repository.merge_commits(&own, &merged, None);
         let tree = merge.ok()?.write_tree_to(&self.repository).ok()?;
-        let is_of_base =
-            self.repository.is_shallow() || self.is_on(base, merged.id()).unwrap_or(false);
-        (tree == tip.tree_id() && is_of_base).then(|| (own, merged.id()))
+        (tree == tip.tree_id()).then(|| (own, merged.id()))
     }
 
     /// The last commit of ours in a branch's first-parent history, if it is near its tip.

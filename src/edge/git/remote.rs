@@ -12,7 +12,7 @@ use std::process::{Command, Output, Stdio};
 
 use git2::Oid;
 
-use super::{GitError, GitRepository};
+use super::{GitError, GitRepository, Person};
 
 /// Where fetched branches are kept: apart from the user's own remote-tracking branches.
 const FETCHED: &str = "refs/meshroll";
@@ -125,7 +125,37 @@ impl GitRepository {
         branches.iter().map(tip).collect()
     }
 
+    /// Fetches more of the history of branches into a shallow clone: so many commits more than it
+    /// has, or all of it.
+    ///
+    /// # Errors
+    ///
+    /// When the remote cannot be reached.
+    pub fn deepen(
+        &self,
+        remote: &str,
+        branches: &[&str],
+        commits: Option<usize>,
+    ) -> Result<(), GitError> {
+        let how = match commits {
+            Some(commits) => format!("--depth={}", self.depth() + commits),
+            None => "--unshallow".to_owned(),
+        };
+        self.fetch_as(remote, branches, Some(how))
+    }
+
     fn fetch_some(&self, remote: &str, branches: &[&str], reach: Reach) -> Result<(), GitError> {
+        let is_deep = reach == Reach::Deep && self.repository.is_shallow();
+        let depth = is_deep.then(|| format!("--depth={}", self.depth() + OWN_DEPTH));
+        self.fetch_as(remote, branches, depth)
+    }
+
+    fn fetch_as(
+        &self,
+        remote: &str,
+        branches: &[&str],
+        depth: Option<String>,
+    ) -> Result<(), GitError> {
         let mut arguments: Vec<String> = [
             "fetch",
             "--quiet",
@@ -136,9 +166,7 @@ impl GitRepository {
         ]
         .map(str::to_owned)
         .to_vec();
-        if reach == Reach::Deep && self.repository.is_shallow() {
-            arguments.push(format!("--depth={}", self.depth() + OWN_DEPTH));
-        }
+        arguments.extend(depth);
         arguments.extend(["--".to_owned(), remote.to_owned()]);
         for branch in branches {
             check_branch(branch)?;
@@ -213,6 +241,18 @@ impl GitRepository {
                 message,
             })
         }
+    }
+
+    /// Whom git itself would name as author or committer here, by its configuration and the
+    /// environment; none where that names nobody.
+    pub(super) fn identity(&self, role: &str) -> Option<Person> {
+        let variable = format!("GIT_{role}_IDENT");
+        // A name that git makes up of the machine's is nobody's.
+        let arguments = ["-c", "user.useConfigOnly=true", "var", &variable];
+        let output = self.git(&arguments).ok()?;
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        let (person, _) = text.rsplit_once('>').filter(|_| output.status.success())?;
+        format!("{person}>").parse().ok()
     }
 
     /// Runs git on this repository.

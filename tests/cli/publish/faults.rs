@@ -354,3 +354,103 @@ fn credentials_of_a_url_stay_out_of_what_is_said() {
         "{refused}"
     );
 }
+
+/// A remote with a long history, so that a shallow clone of it stays shallow.
+fn long_history() -> Remote {
+    let remote = Remote::new();
+    let clone = remote.clone();
+    for round in 0..70 {
+        clone
+            .write("round.txt", &format!("{round}"))
+            .commit("a round");
+    }
+    clone.git(&["push", "--quiet", "origin", "main"]);
+    remote
+}
+
+#[test]
+fn a_shallow_clone_knows_a_persons_work_as_well() {
+    let remote = long_history();
+    push(&remote.clone(), &[]).succeed();
+    let person = remote.clone();
+    person.git(&["checkout", "--quiet", "-b", "feature", "main~65"]);
+    person.write("feature.txt", "mine").commit("a feature");
+    person.git(&["checkout", "--quiet", BRANCH]);
+    person.git(&["merge", "--quiet", "--no-edit", "feature"]);
+    person.git(&["push", "--quiet", "origin", BRANCH]);
+    let tip = remote.tip(BRANCH);
+    let url = format!("file://{}", remote.url());
+    let shallow = Repository::clone_of(&url, &["--depth=1"]);
+    let exclude = "exclude: [{namespaces: [shop], reason: x}]\n";
+    shallow.write("meshroll.yaml", exclude).commit("exclude");
+    shallow.git(&["push", "--quiet", "origin", "main"]);
+    let stopped = push(&shallow, &[]).fail(1);
+    assert!(
+        stopped.contains("a commit that meshroll did not write"),
+        "{stopped}"
+    );
+    assert_eq!(remote.tip(BRANCH), tip);
+}
+
+#[test]
+fn a_shallow_clone_keeps_what_only_base_moved_under() {
+    let remote = long_history();
+    push(&remote.clone(), &[]).succeed();
+    let tip = remote.tip(BRANCH);
+    let person = remote.clone();
+    for round in 0..60 {
+        person
+            .write("round.txt", &format!("later {round}"))
+            .commit("a round");
+    }
+    person.git(&["push", "--quiet", "origin", "main"]);
+    let url = format!("file://{}", remote.url());
+    let shallow = Repository::clone_of(&url, &["--depth=1"]);
+    push(&shallow, &[]).succeed();
+    assert_eq!(remote.tip(BRANCH), tip);
+    // What base gave up does not come back through a shallow clone either.
+    person.git(&["reset", "--quiet", "--hard", "HEAD~62"]);
+    person
+        .write("notes.txt", "instead")
+        .commit("another history");
+    person.git(&["push", "--quiet", "--force", "origin", "main"]);
+    let shallow = Repository::clone_of(&url, &["--depth=1"]);
+    push(&shallow, &[]).succeed();
+    assert_ne!(remote.tip(BRANCH), tip);
+    assert_eq!(remote.ahead(), 1);
+}
+
+#[test]
+fn a_commit_that_is_only_looked_at_deletes_nothing() {
+    let remote = Remote::new();
+    let clone = remote.clone();
+    push(&clone, &[]).succeed();
+    let tip = remote.tip(BRANCH);
+    // A copy of the branch under another name is no base.
+    remote.git(&["branch", "review", BRANCH]);
+    let refused = push(&clone, &["--base", "review"]).fail(1);
+    assert!(
+        refused.contains("review stands where meshroll/default/all does"),
+        "{refused}"
+    );
+    assert_eq!(remote.tip(BRANCH), tip);
+    clone.git(&["branch", "--quiet", BRANCH, &format!("origin/{BRANCH}")]);
+    let snapshot = crate::common::fixture("example/snapshot.json");
+    let looked_at = [
+        "apply",
+        "--to",
+        "branch",
+        "--snapshot",
+        &snapshot,
+        "--rev",
+        BRANCH,
+    ];
+    let refused = clone.meshroll(&looked_at).fail(1);
+    assert!(
+        refused.contains("the commit that is planned for is meshroll/default/all itself"),
+        "{refused}"
+    );
+    clone.git(&["checkout", "--quiet", "--detach", BRANCH]);
+    clone.meshroll(&looked_at[..5]).fail(1);
+    assert_eq!(clone.git(&["rev-parse", BRANCH]), tip);
+}

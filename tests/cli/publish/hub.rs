@@ -399,9 +399,12 @@ fn update_refs(repository: &PathBuf, input: &Value) -> Result<(), String> {
         let (name, after) = (name.expect("a name"), after.expect("an id"));
         let before = update["beforeOid"].as_str().unwrap_or_default();
         script.push_str(&match after {
-            ZERO => format!("delete {name} {before}\n"),
-            after => format!("update {name} {after} {before}\n"),
+            ZERO => format!("delete {name} {before}").trim_end().to_owned(),
+            after => format!("update {name} {after} {before}")
+                .trim_end()
+                .to_owned(),
         });
+        script.push('\n');
     }
     script.push_str("commit\n");
     git(repository, &["update-ref", "--stdin"], &script).map(|_| ())

@@ -373,3 +373,23 @@ fn the_branch_of_a_local_run_is_deleted_when_nothing_is_left() {
     assert!(done.contains("meshroll/default/all is deleted"), "{done}");
     assert_eq!(repository.git(&["branch", "--list", BRANCH]), "");
 }
+
+#[test]
+fn a_broken_manifest_takes_no_edit_out() {
+    let remote = Remote::new();
+    let clone = remote.clone();
+    push(&clone, &[]).succeed();
+    let tip = remote.tip(BRANCH);
+    let broken = clone.read("payments/api.yaml").replacen("spec:", " : [", 1);
+    clone.write("payments/api.yaml", &broken).commit("oops");
+    clone.git(&["push", "--quiet", "origin", "main"]);
+    let done = push(&clone, &["-o", "json"]).succeed();
+    let plan: serde_json::Value = serde_json::from_str(&done).expect("JSON");
+    assert_eq!(plan["summary"]["unknown"], 1);
+    assert!(
+        done.contains("payments/api.yaml cannot be parsed, and may make it"),
+        "{done}"
+    );
+    assert_eq!(plan["written"]["operation"], "kept");
+    assert_eq!(remote.tip(BRANCH), tip);
+}

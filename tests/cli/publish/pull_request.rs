@@ -450,6 +450,15 @@ fn a_run_that_cannot_vouch_for_the_branch_takes_its_success_back() {
     );
     let description = status["description"].as_str().expect("a text");
     assert!(description.contains("old"), "{description}");
+    site.run(&[]);
+    assert_eq!(site.last_status().1["state"], "success");
+    site.configure("waves: 7\n");
+    site.apply(&[]).fail(1);
+    assert_eq!(
+        site.last_status().1["state"],
+        "pending",
+        "a broken configuration vouches for nothing"
+    );
 }
 
 #[test]

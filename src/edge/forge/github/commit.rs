@@ -34,28 +34,22 @@ pub(super) fn create(
         &json!({ "query": REPOSITORY, "variables": variables }),
     )?;
     let repository = text(&found, "/repository/id")?;
-    // A name that no other content has: two runs that meet here make the same commit.
     let helper = format!("{}.{}", commit.branch, commit.draft);
     let refs = Refs { client, repository };
-    // What an earlier run left behind goes first.
-    refs.update(&[json!({ "name": full(&helper), "afterOid": commit.base, "force": true })])?;
-    let made = on_branch(client, &format!("{owner}/{name}"), &helper, commit);
-    let made = match made {
-        Ok(made) => made,
-        Err(error) => {
-            // The first error is the one to tell.
-            let _ = refs.update(&[json!({ "name": full(&helper), "afterOid": ZERO })]);
-            return Err(error);
-        }
-    };
-    refs.update(&[
-        json!({
+    refs.update(&[json!({ "name": full(&helper), "beforeOid": ZERO, "afterOid": commit.base })])?;
+    let made = on_branch(client, &format!("{owner}/{name}"), &helper, commit).and_then(|made| {
+        let branch = json!({
             "name": full(commit.branch), "afterOid": made, "force": true,
             "beforeOid": commit.expected.unwrap_or(ZERO),
-        }),
-        json!({ "name": full(&helper), "beforeOid": made, "afterOid": ZERO }),
-    ])?;
-    Ok(made)
+        });
+        let gone = json!({ "name": full(&helper), "beforeOid": made, "afterOid": ZERO });
+        refs.update(&[branch, gone]).map(|()| made)
+    });
+    if made.is_err() {
+        // The first error is the one to tell.
+        let _ = refs.update(&[json!({ "name": full(&helper), "afterOid": ZERO })]);
+    }
+    made
 }
 
 fn on_branch(
