@@ -218,6 +218,7 @@ codes! {
         SnapshotAgeUnknown = "snapshot-age-unknown": "Nothing in the snapshot tells when it was taken.",
         OracleRefused = "oracle-refused": "The API server or a webhook refused the dry run of a workload's next pod, as it would refuse the real one. The plan goes by the model.",
         OracleUnanswered = "oracle-unanswered": "A dry run told nothing of a workload's next pod: meshroll may not ask (`create` on pods), or something in the way does not answer dry runs. The plan goes by the model.",
+        NoSuchNamespace = "no-such-namespace": "`--namespace` names a namespace that the snapshot does not hold, so nothing of it is planned. Correct the name, or record the snapshot again.",
         NotChecked = "not-checked": "A check was not made because the snapshot does not hold the objects for it.",
         // mesh
         InjectorsOverlap = "injectors-overlap": "More than one injector selects a workload; the last configuration by name wins.",

@@ -14,7 +14,7 @@ use crate::snapshot::SnapshotError;
 /// Whose fault an error is; it decides the exit code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ErrorKind {
-    /// The command line is not one that meshroll takes.
+    /// The command line is not one that meshroll takes, or lacks what this run needs.
     Usage,
     /// An input (repository, snapshot, configuration) cannot be used.
     Input,
@@ -40,7 +40,8 @@ pub const FAILED: u8 = 1;
 pub const CHANGES_DUE: u8 = 2;
 /// Exit code of a run that found something nobody but a person can mend, only with `--strict`.
 pub const ATTENTION: u8 = 3;
-/// Exit code of a command line that meshroll does not take (`EX_USAGE`).
+/// Exit code of a command line that meshroll does not take, or that lacks what the run needs
+/// (`EX_USAGE`).
 pub const USAGE: u8 = 64;
 
 impl RunError {
@@ -127,16 +128,22 @@ impl From<ConfigError> for RunError {
 impl From<SnapshotError> for RunError {
     fn from(error: SnapshotError) -> Self {
         let hint = match &error {
-            SnapshotError::NoPods => Some(
-                "record one with `kubectl get pods,… -A -o json`; `meshroll plan --help` lists the kinds",
-            ),
-            _ => None,
+            SnapshotError::NoPods => {
+                "record one with `kubectl get pods,… -A -o json`; `meshroll plan --help` lists the kinds"
+            }
+            SnapshotError::Unparsable { .. } => {
+                "it is to be what `kubectl get … -A -o json` prints, or a recording of `meshroll snapshot`; --allow-partial goes on with what could be read of it"
+            }
+            SnapshotError::Io { .. } => {
+                "name a whole file that can be read: what `kubectl get … -A -o json` prints, or a recording of `meshroll snapshot`"
+            }
+            SnapshotError::Unwritable { .. } => "name a file in a directory that can be written",
+            SnapshotError::TwoClusters { .. } => "name the files of one cluster only",
+            SnapshotError::OtherCluster { .. } => {
+                "name a snapshot of this cluster, or another cluster with --cluster; its `uid` in the configuration is what `kubectl get namespace kube-system -o jsonpath={.metadata.uid}` prints"
+            }
         };
-        let error = Self::new(ErrorKind::Input, error);
-        match hint {
-            Some(hint) => error.hint(hint),
-            None => error,
-        }
+        Self::new(ErrorKind::Input, error).hint(hint)
     }
 }
 
@@ -145,7 +152,7 @@ impl From<ClusterError> for RunError {
         let (kind, hint) = match &error {
             ClusterError::Connect(ConnectError::NoCluster(_)) => (
                 ErrorKind::Usage,
-                "name a recording with --snapshot (`kubectl get … -A -o json`), or a cluster with --kubeconfig",
+                "name a recording (`kubectl get … -A -o json`) with --snapshot, for `meshroll snapshot` with --from; or a cluster with --kubeconfig",
             ),
             ClusterError::Connect(ConnectError::ExecRefused) => (
                 ErrorKind::Environment,

@@ -9,9 +9,9 @@ codes! {
     /// What is said of a workload. Closed set; the order is that of attention.
     pub enum Verdict {
         Ineffective = "ineffective": "It was restarted for this sidecar and came back stale. Something else decides; it is never stamped again by itself.",
-        Blocked = "blocked": "Stale, and a restart would do harm: it would lose the sidecar, or the new pod would be rejected.",
+        Blocked = "blocked": "A restart would do harm: the pods would lose their sidecars, or the new ones would be rejected.",
         Unknown = "unknown": "The snapshot does not hold enough to tell. What is missing is named.",
-        Manual = "manual": "Stale, and no edit of meshroll's would replace the pods: a person or another owner must act. The remedy is named.",
+        Manual = "manual": "Stale, or the next pod would lack what it should have, and no edit of meshroll's mends it: a person or another owner must act. The remedy is named.",
         Restart = "restart": "Stale, and this plan's edit restarts it.",
         Held = "held": "Stale and would be restarted, but a gate holds it.",
         Pending = "pending": "Git already asks for the restart; it is not delivered yet.",

@@ -1,6 +1,7 @@
 //! The command line: declarations only.
 
 mod apply;
+mod kinds;
 
 use std::path::PathBuf;
 
@@ -59,8 +60,9 @@ Exit codes:
   0   done
   1   failed
   2   changes are due (only with --detailed-exitcode)
-  3   something is manual, blocked, ineffective or unknown (only with --strict)
-  64  the command line is not one that meshroll takes";
+  3   something is manual, blocked, ineffective or unknown, or will not be delivered
+      (only with --strict)
+  64  the command line is not one that meshroll takes, or lacks what this run needs";
 
 /// The verbs.
 #[derive(Debug, Subcommand)]
@@ -261,13 +263,9 @@ pub struct InputArgs {
     pub rev: Option<String>,
     /// The recorded cluster: what `kubectl get … -A -o json` prints; a file, a directory, or `-`;
     /// repeatable.
-    ///
-    /// One list of everything, or several. meshroll looks at namespaces, nodes, pods, the
-    /// workload kinds and replicasets, services, configmaps, mutatingwebhookconfigurations,
-    /// poddisruptionbudgets, horizontalpodautoscalers and, where they are installed, proxyconfigs,
-    /// applications and appprojects of Argo CD, kustomizations and gitrepositories of Flux.
     #[arg(
         long = "snapshot",
+        long_help = kinds::snapshot_help(),
         value_name = "FILE|DIR|-",
         env = "MESHROLL_SNAPSHOT"
     )]
@@ -343,8 +341,15 @@ impl std::str::FromStr for Output {
             Some((format, file)) => (format, Some(PathBuf::from(file))),
             None => (text, None),
         };
+        let unknown = |_| {
+            let formats: Vec<String> = Format::value_variants()
+                .iter()
+                .filter_map(|format| Some(format.to_possible_value()?.get_name().to_owned()))
+                .collect();
+            format!("`{format}` is none of the formats: {}", formats.join(", "))
+        };
         Ok(Self {
-            format: Format::from_str(format, false)?,
+            format: Format::from_str(format, false).map_err(unknown)?,
             file,
         })
     }

@@ -305,11 +305,8 @@ pub fn replace(root: &Path, path: &str, old: &[u8], new: &[u8]) -> Result<(), Fi
         .open(&target)
         .map_err(failed)?;
     let directory = target.parent().unwrap_or(root);
-    let mut temporary = tempfile::Builder::new()
-        .prefix(".meshroll-")
-        .tempfile_in(directory)
-        .map_err(failed)?;
-    temporary.write_all(new).map_err(failed)?;
+    let mut temporary = temporary_in(directory).map_err(failed)?;
+    temporary.as_file_mut().write_all(new).map_err(failed)?;
     temporary
         .as_file()
         .set_permissions(metadata.permissions())
@@ -319,4 +316,19 @@ pub fn replace(root: &Path, path: &str, old: &[u8], new: &[u8]) -> Result<(), Fi
         .persist(&target)
         .map_err(|error| failed(error.error))?;
     Ok(())
+}
+
+/// A temporary file in a directory, to be given another file's name.
+///
+/// # Errors
+///
+/// When there can be none. The error does not name it: nobody asked for that file. Write to its
+/// `as_file_mut`, whose errors do not either.
+pub(super) fn temporary_in(directory: &Path) -> io::Result<tempfile::NamedTempFile> {
+    let mut builder = tempfile::Builder::new();
+    let created = builder.prefix(".meshroll-").tempfile_in(directory);
+    created.map_err(|error| match error.kind() {
+        io::ErrorKind::NotFound => io::Error::new(error.kind(), "there is no such directory"),
+        kind => kind.into(),
+    })
 }

@@ -5,6 +5,7 @@ use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
+use super::files;
 use crate::snapshot::{self, ClusterSnapshot, Input, SnapshotError};
 
 /// How hard a recording is packed: it is small at once, and harder costs seconds.
@@ -138,11 +139,9 @@ pub fn bytes(snapshot: &ClusterSnapshot, name: &str) -> Result<Vec<u8>, Snapshot
 fn replace(snapshot: &ClusterSnapshot, path: &Path) -> io::Result<()> {
     let directory = path.parent().filter(|it| !it.as_os_str().is_empty());
     let beside = directory.unwrap_or(Path::new("."));
-    let mut file = tempfile::Builder::new()
-        .prefix(".meshroll-")
-        .tempfile_in(beside)?;
+    let mut file = files::temporary_in(beside)?;
     let suffix = path.extension().unwrap_or_default().to_string_lossy();
-    pack(snapshot, &suffix, &mut file)?;
+    pack(snapshot, &suffix, file.as_file_mut())?;
     file.as_file().sync_all()?;
     make_readable(file.as_file())?;
     file.persist(path)?;

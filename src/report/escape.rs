@@ -54,6 +54,23 @@ pub(super) fn for_markdown(text: &str) -> String {
         .replace("gh-", "gh\u{2060}-")
 }
 
+/// A message in Markdown: what stands in it between backticks, which is mostly a command, is code.
+///
+/// Where a backtick has no partner, or two stand side by side, nothing in it is.
+pub(super) fn message_for_markdown(message: &str) -> String {
+    let is_paired = message.matches('`').count().is_multiple_of(2) && !message.contains("``");
+    if !is_paired {
+        return for_markdown(message);
+    }
+    let pieces = message.split('`').enumerate();
+    pieces
+        .map(|(position, piece)| match position % 2 {
+            0 => for_markdown(piece),
+            _ => as_code(piece),
+        })
+        .collect()
+}
+
 /// Text as inline code: fenced by more backticks than it holds, and unable to end a table cell.
 pub(super) fn as_code(text: &str) -> String {
     let text: String = text
@@ -74,7 +91,10 @@ pub(super) fn as_code(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{as_code, for_markdown, for_terminal};
+    use proptest::prelude::{ProptestConfig, Strategy as _, prop_assert, prop_assert_eq, proptest};
+    use pulldown_cmark::{Event, Options, Parser, Tag, TagEnd};
+
+    use super::{as_code, for_markdown, for_terminal, message_for_markdown};
 
     #[test]
     fn a_terminal_sees_escapes_as_text() {
@@ -103,5 +123,51 @@ mod tests {
         assert_eq!(as_code("``"), "``` `` ```");
         assert_eq!(as_code("a|b"), "`a\\|b`");
         assert_eq!(as_code("a\nb"), "`a\u{fffd}b`");
+    }
+
+    #[test]
+    fn commands_in_a_message_are_code() {
+        let check = |message: &str, expected: &str| {
+            assert_eq!(message_for_markdown(message), expected, "{message}");
+        };
+        check("run `kubectl get`", "run `kubectl get`");
+        check("`a_b`: c_d `e|f`", "`a_b`: c\\_d `e\\|f`");
+        check("`a` @team `b", "\\`a\\` \\@\u{2060}team \\`b");
+        check("``a`` b", "\\`\\`a\\`\\` b");
+        check("`a``b`", "\\`a\\`\\`b\\`");
+        check("` `", "`   `");
+    }
+
+    /// The words of a message as they are read, and whether it is anything but words.
+    fn rendered(markdown: &str) -> (String, bool) {
+        let (mut words, mut is_plain) = (String::new(), true);
+        for event in Parser::new_ext(markdown, Options::ENABLE_TABLES) {
+            match event {
+                Event::Text(text) | Event::Code(text) => words.push_str(&text),
+                Event::Start(Tag::Paragraph) | Event::End(TagEnd::Paragraph) => {}
+                _ => is_plain = false,
+            }
+        }
+        words.retain(|c| c != '\u{2060}' && c != ' ');
+        (words, is_plain)
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(256))]
+
+        #[test]
+        fn a_message_keeps_its_words_and_is_nothing_else(
+            message in "\\PC{1,16}".prop_union("[`\\[\\]()<>*_~\\\\!#@&:./ \\-+=x1]{1,24}"),
+        ) {
+            let (words, is_plain) = rendered(&format!("x{}x", message_for_markdown(&message)));
+            let is_paired = message.matches('`').count() % 2 == 0 && !message.contains("``");
+            let wanted = |c: &char| {
+                *c != ' ' && *c != '\u{2060}' && !(is_paired && *c == '`')
+            };
+            let shown = |c: char| if super::is_treacherous(c) { '\u{fffd}' } else { c };
+            let expected: String = format!("x{message}x").chars().filter(wanted).map(shown).collect();
+            prop_assert!(is_plain, "{}", message_for_markdown(&message));
+            prop_assert_eq!(words, expected, "{}", message_for_markdown(&message));
+        }
     }
 }

@@ -10,9 +10,11 @@ use crate::mesh::{Drift, DriftCode, Expectation, Explanation, Match};
 use crate::reason::{ReasonCode, Verdict};
 use crate::rollout::RiskCode;
 
-/// What a code of any output means, one paragraph for each set that has it; none for no code.
+/// What a code of any output means, whatever its case, one paragraph for each set that has it; none
+/// for no code.
 #[must_use]
 pub fn code(code: &str) -> Option<String> {
+    let code = &*code.to_ascii_lowercase();
     let found: Vec<String> = [
         meaning::<Verdict>("verdict", code),
         meaning::<ReasonCode>("reason", code),
@@ -203,6 +205,8 @@ mod tests {
         for reason in ReasonCode::ALL {
             assert!(code(reason.code()).is_some_and(|text| text.contains(reason.meaning())));
         }
+        assert_eq!(code("Restart"), code("restart"));
+        assert!(code("Restart").is_some());
         assert_eq!(code("no-such-code"), None);
     }
 }

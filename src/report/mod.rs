@@ -3,6 +3,7 @@
 //! Everything that is printed comes from a repository or a cluster and is untrusted: each format
 //! escapes it in its own way (`spec/threats.md` T12-T14).
 
+mod change;
 mod diff;
 mod escape;
 mod explain;
@@ -67,6 +68,21 @@ pub struct Report<'a> {
     pub all: bool,
     /// Whether to colour.
     pub color: bool,
+}
+
+impl Report<'_> {
+    /// Whether nothing is restarted yet: a change of the mesh is looked at before it is applied.
+    fn is_preview(&self) -> bool {
+        self.assumed.is_some() && self.written.is_none()
+    }
+
+    /// The word for a settled control plane: one that is there, or one that is assumed to be.
+    fn settled(&self) -> &'static str {
+        match self.assumed {
+            Some(assumed) if !assumed.changes.is_empty() => "assumed",
+            _ => "settled",
+        }
+    }
 }
 
 /// The snapshot in one line.
@@ -208,9 +224,9 @@ pub fn pull_request_body(report: Report<'_>) -> String {
     markdown::render(report, Surface::PullRequest)
 }
 
-/// What was carried, one workload a line, then the count.
+/// What was carried, one workload a line, then the count; `nothing` says why there is none.
 #[must_use]
-pub fn carried(edits: &[FileEdit]) -> String {
+pub fn carried(edits: &[FileEdit], nothing: Option<&str>) -> String {
     let objects = || {
         edits
             .iter()
@@ -221,7 +237,11 @@ pub fn carried(edits: &[FileEdit]) -> String {
         format!("{}\n", for_terminal(&line))
     };
     let lines: String = objects().map(line).collect();
-    format!("{lines}{} carried\n", objects().count())
+    let why = match nothing {
+        Some(why) if edits.is_empty() => format!(": {}", for_terminal(why)),
+        _ => String::new(),
+    };
+    format!("{lines}{} carried{why}\n", objects().count())
 }
 
 fn names(report: Report<'_>) -> String {

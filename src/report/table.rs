@@ -3,9 +3,10 @@
 use comfy_table::Table;
 use comfy_table::presets;
 
+use super::change::change;
 use super::escape::for_terminal;
 use super::{Assumption, BranchOperation, Report, Written, WrittenBranch};
-use crate::decision::{Decision, DriftCount};
+use crate::decision::Decision;
 use crate::diagnostic::Code as _;
 use crate::mesh::Usage;
 use crate::reason::Verdict;
@@ -28,7 +29,7 @@ pub(super) fn render(report: Report<'_>, width: Width) -> String {
         return text;
     }
     for revision in &report.mesh.revisions {
-        text.push_str(&revision_line(revision));
+        text.push_str(&revision_line(revision, report.settled()));
     }
     if width == Width::Wide {
         text.extend(report.usage.iter().map(usage_line));
@@ -71,7 +72,7 @@ fn assumption(assumption: Assumption<'_>) -> String {
     assumption.changes.iter().map(line).collect()
 }
 
-fn revision_line(revision: &crate::mesh::Revision) -> String {
+fn revision_line(revision: &crate::mesh::Revision, settled: &str) -> String {
     let version = revision.version.as_deref().unwrap_or("of unknown version");
     let tags = match revision.tags.as_slice() {
         [] => String::new(),
@@ -83,7 +84,7 @@ fn revision_line(revision: &crate::mesh::Revision) -> String {
         .map(|reason| reason.message.as_str())
         .collect();
     let state = if revision.settled {
-        "settled".to_owned()
+        settled.to_owned()
     } else {
         format!("not settled: {}", reasons.join("; "))
     };
@@ -198,20 +199,6 @@ fn wide_cells(decision: &Decision<'_>) -> Vec<String> {
             risks.join(", ")
         },
     ]
-}
-
-/// The first differences in words: `1.30.3 → 1.30.4`.
-pub(super) fn change(drifts: &[DriftCount]) -> String {
-    let mut changes: Vec<String> = drifts
-        .iter()
-        .map(|count| format!("{} → {}", count.drift.observed, count.drift.expected))
-        .collect();
-    changes.dedup();
-    match changes.as_slice() {
-        [] => "-".to_owned(),
-        [one] => one.clone(),
-        [first, rest @ ..] => format!("{first} (+{})", rest.len()),
-    }
 }
 
 /// What somebody else must do about a workload, a line for each reason.

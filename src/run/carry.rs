@@ -3,10 +3,13 @@
 use super::source::{ManifestSource, cluster_policy};
 use super::{narration, write};
 use crate::cli::{CarryArgs, Cli};
-use crate::decision;
+use crate::config::AnnotationKeys;
+use crate::decision::{self, Marks};
+use crate::diagnostic::DiagnosticCode;
 use crate::edge::git::GitRepository;
 use crate::edit;
 use crate::error::{DONE, RunError};
+use crate::manifest::ManifestSet;
 use crate::report;
 
 /// Carries the restarts of `--from` into the work tree, and says which.
@@ -45,6 +48,22 @@ pub(super) fn carry(cli: &Cli, args: &CarryArgs) -> Result<u8, RunError> {
     if !edits.is_empty() {
         write::to_work_tree(root.as_deref(), &fresh, &edits)?;
     }
-    narration::answer(&report::carried(&edits))?;
+    let refused = diagnostics.iter().any(|one| {
+        let code = one.code;
+        code == DiagnosticCode::StampNotCarried || code == DiagnosticCode::EditRefused
+    });
+    let nothing = match has_stamps(&previous, &policy.annotations) {
+        // Why a stamp was left behind is said of each.
+        true if refused => None,
+        true => Some("the fresh manifests have every stamp already".to_owned()),
+        false => Some(format!("there is no stamp in {}", args.from)),
+    };
+    narration::answer(&report::carried(&edits, nothing.as_deref()))?;
     Ok(DONE)
+}
+
+/// Whether anything was ever restarted in these manifests.
+fn has_stamps(manifests: &ManifestSet, keys: &AnnotationKeys) -> bool {
+    let mut objects = manifests.files.iter().flat_map(|file| &file.objects);
+    objects.any(|object| Marks::in_git(object, keys).text.is_some())
 }

@@ -84,7 +84,9 @@ fn explain_workload(cli: &Cli, args: &ExplainArgs) -> Result<String, RunError> {
             "`{}` is neither a code nor NAMESPACE/KIND/NAME",
             args.subject
         );
-        return Err(RunError::new(ErrorKind::Usage, message));
+        return Err(RunError::new(ErrorKind::Usage, message).hint(
+            "name a code as the output has it (on-delete), or a workload: shop/deploy/cart",
+        ));
     };
     let world = World::read(cli, &args.input, ReadFrom::WorkTree)?;
     let (deliveries, _) = world.deliveries();
@@ -92,14 +94,32 @@ fn explain_workload(cli: &Cli, args: &ExplainArgs) -> Result<String, RunError> {
     let is_meant = |member: &&rollout::Member<'_>| {
         let reference = &member.reference;
         reference.namespace == *namespace
-            && reference.kind.eq_ignore_ascii_case(kind)
+            && is_kind(&reference.kind, kind)
             && reference.name == *name
     };
     let member = members.iter().find(is_meant).ok_or_else(|| {
         let message = format!("the snapshot holds no {kind} {name} in the namespace {namespace}");
         RunError::new(ErrorKind::Input, message)
+            .hint("`meshroll plan --all` lists the workloads that it holds")
     })?;
     let inputs = world.inputs(&deliveries, args.input.retry);
     let (decision, explanation) = decision::explain(inputs, member);
     Ok(report::explain_workload(&decision, explanation.as_ref()))
+}
+
+/// Short names that `kubectl get` takes for the kinds of workloads (`kubectl api-resources`).
+const SHORT_NAMES: [(&str, &str); 6] = [
+    ("deploy", "Deployment"),
+    ("sts", "StatefulSet"),
+    ("ds", "DaemonSet"),
+    ("rs", "ReplicaSet"),
+    ("cj", "CronJob"),
+    ("po", "Pod"),
+];
+
+/// Whether somebody who wrote `named` means this kind: whatever the case, or by its short name.
+fn is_kind(kind: &str, named: &str) -> bool {
+    let is_short = |(short, _): &&(&str, &str)| short.eq_ignore_ascii_case(named);
+    let long = SHORT_NAMES.iter().find(is_short).map(|(_, long)| *long);
+    kind.eq_ignore_ascii_case(long.unwrap_or(named))
 }

@@ -53,10 +53,10 @@ fn hint(hint: &str) {
     terminal::narrate(&format!("  hint: {}", for_terminal(hint)));
 }
 
-/// Says that something was verified.
-pub(super) fn verified(cli: &Cli, message: &str) {
+/// Says what was done.
+pub(super) fn done(cli: &Cli, message: &str) {
     if !cli.quiet {
-        terminal::narrate(&format!("meshroll: {message}"));
+        terminal::narrate(&format!("meshroll: {}", for_terminal(message)));
     }
 }
 

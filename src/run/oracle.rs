@@ -41,7 +41,7 @@ pub(super) fn verify(cli: &Cli, world: &World, said: &[Diagnostic]) -> Result<()
         return Err(RunError::new(ErrorKind::Input, message)
             .hint("report it, with what `meshroll snapshot --oracle` recorded"));
     }
-    narration::verified(
+    narration::done(
         cli,
         &format!(
             "the model agrees with all of {made} dry runs; of {} it cannot be told",

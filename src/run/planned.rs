@@ -61,6 +61,7 @@ impl<'a> Planned<'a> {
         let inputs = world.inputs(deliveries, args.retry);
         let selection = Selection::new(args)?;
         let mut members = rollout::members(&world.snapshot);
+        found.extend(selection.diagnostics(&world.snapshot, &members));
         // An open branch is looked at as a whole: what it asks for is not the selection's to take out.
         if !matches!(gate, Gate::Open(_)) {
             members.retain(|member| selection.covers(member));

@@ -1,6 +1,6 @@
 //! Snapshots: read from files or from a live cluster, and `snapshot`, which records them.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use jiff::SignedDuration;
 
@@ -34,9 +34,25 @@ pub(super) fn record(cli: &Cli, args: &SnapshotArgs) -> Result<u8, RunError> {
     narration::diagnostics(cli, &diagnostics);
     match &args.to_branch {
         Some(branch) => to_branch(args, branch, &snapshot)?,
-        None => snapshot_file::record(&snapshot, &args.output)?,
+        None => to_file(cli, &snapshot, &args.output)?,
     }
     Ok(DONE)
+}
+
+/// Writes the recording into a file and says so; standard output speaks for itself.
+fn to_file(cli: &Cli, snapshot: &ClusterSnapshot, file: &Path) -> Result<(), RunError> {
+    snapshot_file::record(snapshot, file)?;
+    if file.as_os_str() != "-" {
+        let (pods, workloads) = (snapshot.pods.len(), snapshot.workloads.len());
+        let time = match snapshot.capture.captured_at {
+            Some(time) => format!("as of {time}"),
+            None => "of an unknown time".to_owned(),
+        };
+        let file = file.display();
+        let message = format!("recorded {pods} pods and {workloads} workloads {time} in {file}");
+        narration::done(cli, &message);
+    }
+    Ok(())
 }
 
 /// Puts the recording on a branch that holds nothing else.

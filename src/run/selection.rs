@@ -5,9 +5,11 @@ use std::collections::BTreeSet;
 use kube::core::{Expression, Selector, SelectorExt as _};
 
 use crate::cli::InputArgs;
+use crate::diagnostic::{Diagnostic, DiagnosticCode};
 use crate::error::{ErrorKind, RunError};
 use crate::manifest::StringMap;
 use crate::rollout::Member;
+use crate::snapshot::ClusterSnapshot;
 
 /// Namespaces and labels to look at; nothing named means everything.
 pub(super) struct Selection<'a> {
@@ -37,6 +39,28 @@ impl<'a> Selection<'a> {
             namespaces: &args.namespaces,
             selector,
         })
+    }
+
+    /// What is said of namespaces that are asked for and not there.
+    ///
+    /// A snapshot without Namespaces tells nothing of them, and what is in a namespace proves it.
+    pub(super) fn diagnostics(
+        &self,
+        snapshot: &ClusterSnapshot,
+        members: &[Member<'_>],
+    ) -> Vec<Diagnostic> {
+        let is_there = |name: &String| {
+            let holds = |member: &Member<'_>| member.reference.namespace == *name;
+            snapshot.namespaces.contains_key(name) || members.iter().any(holds)
+        };
+        let missing = |name: &&String| !snapshot.namespaces.is_empty() && !is_there(name);
+        let diagnostic = |name: &String| {
+            let message = format!("the snapshot holds no namespace {name}");
+            Diagnostic::warning(DiagnosticCode::NoSuchNamespace, message)
+                .hint("correct --namespace, or record the snapshot again")
+        };
+        let named = self.namespaces.iter();
+        named.filter(missing).map(diagnostic).collect()
     }
 
     /// Whether a workload is asked for; a selector looks at the labels of the workload itself.

@@ -26,6 +26,9 @@ pub(super) struct ManifestSource<'a> {
 /// Where the configuration is looked for.
 const CONFIG_FILES: [&str; 2] = ["meshroll.yaml", ".github/meshroll.yaml"];
 
+/// What to do about a directory that is none of the repository's.
+const RELATIVE: &str = "name a directory of the repository, from its root on: --path clusters/prod";
+
 impl ManifestSource<'_> {
     /// The configuration: the named file, else that of the tree that manifests are read from.
     pub(super) fn policy(self, args: &RepositoryArgs) -> Result<Policy, RunError> {
@@ -50,14 +53,14 @@ impl ManifestSource<'_> {
         cluster: &ClusterPolicy,
     ) -> Result<Vec<String>, RunError> {
         let mut paths = Vec::new();
-        for path in &args.paths {
-            let path = path.trim_start_matches("./").trim_matches('/');
+        for given in &args.paths {
+            let path = given.trim_start_matches("./").trim_matches('/');
             let outside = Path::new(path)
                 .components()
                 .any(|part| !matches!(part, std::path::Component::Normal(_)));
             if outside && path != "." {
-                let message = format!("--path {path} leads out of the repository");
-                return Err(RunError::new(ErrorKind::Usage, message));
+                let message = format!("--path {given} leads out of the repository");
+                return Err(RunError::new(ErrorKind::Usage, message).hint(RELATIVE));
             }
             paths.push(if path == "." {
                 String::new()
@@ -68,10 +71,11 @@ impl ManifestSource<'_> {
         if paths.is_empty() {
             paths.clone_from(&cluster.paths);
         }
-        for path in &paths {
+        let given = args.paths.iter().chain(&cluster.paths);
+        for (path, given) in paths.iter().zip(given) {
             if !self.holds_directory(path)? {
-                let message = format!("there is no directory {path} in the repository");
-                return Err(RunError::new(ErrorKind::Input, message));
+                let message = format!("there is no directory {given} in the repository");
+                return Err(RunError::new(ErrorKind::Input, message).hint(RELATIVE));
             }
         }
         Ok(paths)

@@ -25,7 +25,16 @@ fn a_fresh_render_restarts_nothing_a_second_time() {
     assert_eq!(repository.git(&["status", "--porcelain"]), "");
     repository.commit("render");
     assert_eq!(repository.git(&["rev-parse", "HEAD^{tree}"]), restarted);
-    assert_eq!(repository.meshroll(&["carry"]).succeed(), "0 carried\n");
+    assert_eq!(
+        repository.meshroll(&["carry"]).succeed(),
+        "0 carried: the fresh manifests have every stamp already\n"
+    );
+    assert_eq!(
+        repository
+            .meshroll(&["carry", "--from", "HEAD~2"])
+            .succeed(),
+        "0 carried: there is no stamp in HEAD~2\n"
+    );
 }
 
 #[test]

@@ -42,7 +42,92 @@ fn no_snapshot_is_a_usage_error() {
         &repository().meshroll(&["plan"]).fail(64),
         &[
             "there is no cluster",
-            "hint: name a recording with --snapshot",
+            "hint: name a recording (`kubectl get … -A -o json`) with --snapshot",
+        ],
+    );
+    expect(
+        &repository().meshroll(&["snapshot"]).fail(64),
+        &["there is no cluster", "for `meshroll snapshot` with --from"],
+    );
+}
+
+#[test]
+fn an_unknown_format_is_answered_with_the_formats() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let message = Tool::new(directory.path(), &["plan", "-o", "xml"]).fail(64);
+    expect(
+        &message,
+        &["`xml` is none of the formats: table, wide, json, yaml, name, diff, markdown"],
+    );
+}
+
+#[test]
+fn a_workload_is_explained_by_kubectls_names_of_its_kind() {
+    let repository = repository();
+    let explain =
+        |subject: &str| repository.meshroll(&["explain", subject, "--snapshot", &snapshot()]);
+    let whole = explain("payments/Deployment/api").succeed();
+    assert!(whole.starts_with("Deployment payments/api: "), "{whole}");
+    for subject in ["payments/deploy/api", "payments/DEPLOYMENT/api"] {
+        assert_eq!(explain(subject).succeed(), whole, "{subject}");
+    }
+    for (subject, kind) in [
+        ("payments/sts/ledger", "StatefulSet"),
+        ("platform/ds/log-agent", "DaemonSet"),
+        ("platform/po/debug", "Pod"),
+    ] {
+        assert!(explain(subject).succeed().starts_with(kind), "{subject}");
+    }
+    expect(
+        &explain("payments/rs/api").fail(1),
+        &["holds no rs api", "hint: `meshroll plan --all`"],
+    );
+    expect(&explain("restarted").fail(64), &["hint: name a code"]);
+}
+
+#[test]
+fn a_namespace_that_is_not_there_is_said() {
+    let repository = repository();
+    let snapshot = snapshot();
+    let code = "no-such-namespace";
+    let plan = |arguments: &[&str]| {
+        let arguments = [&["plan", "--snapshot", &snapshot], arguments].concat();
+        repository.meshroll(&arguments).run()
+    };
+    let outcome = plan(&["-n", "shp", "-o", "json"]);
+    assert_eq!(outcome.status, 0, "{}", outcome.stderr);
+    expect(
+        &outcome.stderr,
+        &["warning[no-such-namespace]: the snapshot holds no namespace shp"],
+    );
+    expect(&outcome.stdout, &[code]);
+    expect(&plan(&["-n", "shp", "-o", "markdown"]).stdout, &[code]);
+    for there in ["shop", "plain"] {
+        let outcome = plan(&["-n", there]);
+        assert!(!outcome.stderr.contains(code), "{}", outcome.stderr);
+    }
+    let whole = fs::read_to_string(&snapshot).expect("readable");
+    let without = whole.replace(r#""kind": "Namespace""#, r#""kind": "Secret""#);
+    repository.write("without.json", &without);
+    let outcome = repository
+        .meshroll(&["plan", "--snapshot", "without.json", "-n", "shp"])
+        .run();
+    assert!(!outcome.stderr.contains(code), "{}", outcome.stderr);
+    assert_ne!(whole, without);
+}
+
+#[test]
+fn a_snapshot_of_another_cluster_is_named() {
+    let repository = repository();
+    repository.write("meshroll.yaml", "clusters: {prod: {uid: another}}\n");
+    let message = repository
+        .meshroll(&["plan", "--cluster", "prod", "--snapshot", &snapshot()])
+        .fail(1);
+    expect(
+        &message,
+        &[
+            "is of another cluster",
+            "hint: name a snapshot of this cluster",
         ],
     );
 }
@@ -67,15 +152,25 @@ fn snapshots_that_cannot_be_used_are_refused() {
     repository
         .write("truncated.json", &whole[..whole.len() / 2])
         .write("prose.json", "hello, world")
+        .write("number.json", "[1]")
         .write(
             "empty.json",
             r#"{"apiVersion":"v1","kind":"List","items":[]}"#,
         );
+    repository
+        .meshroll(&["snapshot", "--from", &snapshot(), "-o", "whole.zst"])
+        .succeed();
+    let packed = fs::read(repository.path().join("whole.zst")).expect("readable");
+    let half = &packed[..packed.len() / 2];
+    fs::write(repository.path().join("half.zst"), half).expect("written");
+    let prints = "hint: it is to be what `kubectl get … -A -o json` prints";
     for (file, parts) in [
-        ("truncated.json", &["truncated.json", "byte"][..]),
-        ("prose.json", &["prose.json"]),
+        ("truncated.json", &["truncated.json", "byte", prints][..]),
+        ("prose.json", &["prose.json", prints]),
+        ("number.json", &["number.json", prints]),
         ("empty.json", &["holds no pods", "hint: "]),
-        ("gone.json", &["gone.json"]),
+        ("gone.json", &["gone.json", "hint: name a whole file"]),
+        ("half.zst", &["half.zst", "hint: name a whole file"]),
     ] {
         let message = repository.meshroll(&["plan", "--snapshot", file]).fail(1);
         expect(&message, parts);
@@ -238,11 +333,15 @@ fn paths_that_are_not_there_or_lead_out_are_refused() {
     let message = repository
         .meshroll(&["plan", "--snapshot", &snapshot(), "--path", "gone"])
         .fail(1);
-    expect(&message, &["there is no directory gone"]);
+    expect(&message, &["there is no directory gone", "hint: "]);
+    let message = repository
+        .meshroll(&["plan", "--snapshot", &snapshot(), "--path", "/etc"])
+        .fail(1);
+    expect(&message, &["there is no directory /etc", "hint: "]);
     let message = repository
         .meshroll(&["plan", "--snapshot", &snapshot(), "--path", "../x"])
         .fail(64);
-    expect(&message, &["leads out of the repository"]);
+    expect(&message, &["leads out of the repository", "hint: "]);
 }
 
 #[test]
@@ -338,6 +437,17 @@ fn an_answer_that_cannot_be_written_is_an_error_with_its_path() {
         ])
         .fail(1);
     expect(&message, &["gone/plan.json cannot be written"]);
+    let message = repository
+        .meshroll(&["snapshot", "--from", &snapshot(), "-o", "gone/file.json"])
+        .fail(1);
+    expect(
+        &message,
+        &[
+            "gone/file.json: cannot be written: there is no such directory\n",
+            "hint: name a file in a directory that can be written",
+        ],
+    );
+    assert!(!message.contains(".meshroll-"), "{message}");
 }
 
 #[test]

@@ -2,6 +2,9 @@
 
 use std::path::PathBuf;
 
+use meshroll::config::Policy;
+use meshroll::snapshot::{KINDS, Kind};
+
 use crate::common::{Repository, copy, fixture, golden, project};
 
 const PATH: &str = "fixtures/example/manifests";
@@ -98,4 +101,47 @@ fn the_readme_shows_this_very_output() {
         readme.contains(first),
         "the diff of the README is not that of the example"
     );
+}
+
+/// The text of the README between two markers, the first of which is looked for first.
+fn readme(start: &str, end: &str) -> String {
+    let readme = std::fs::read_to_string(project().join("README.md")).expect("readable");
+    let (_, rest) = readme.split_once(start).expect("the start");
+    let (text, _) = rest.split_once(end).expect("the end");
+    text.to_owned()
+}
+
+#[test]
+fn the_readme_names_every_kind_that_a_snapshot_holds() {
+    let sorted = |mut names: Vec<String>| {
+        names.sort();
+        names
+    };
+    let (built_in, custom): (Vec<&Kind>, Vec<&Kind>) =
+        KINDS.iter().partition(|kind| kind.is_built_in());
+    let resources = |kinds: Vec<&Kind>| sorted(kinds.into_iter().map(Kind::resource).collect());
+    let command = readme("kubectl get ", " -A -o json");
+    let named = command.split(',').map(str::to_owned).collect();
+    assert_eq!(sorted(named), resources(built_in));
+    let sentence = readme("\nAdd what is installed: ", "The more the snapshot holds");
+    let named = sentence.split('`').skip(1).step_by(2);
+    let named = named.flat_map(|names| names.split(',').map(str::to_owned));
+    assert_eq!(sorted(named.collect()), resources(custom));
+}
+
+#[test]
+fn the_configuration_of_the_readme_can_be_copied() {
+    let sample = readme("```yaml\n# clusters:", "```");
+    let sample = format!("# clusters:{sample}");
+    let repository = repository();
+    repository.write("meshroll.yaml", &sample);
+    let summary = |text: &str| text.lines().last().map(str::to_owned);
+    let table = std::fs::read_to_string(expected("plan.txt")).expect("readable");
+    assert_eq!(summary(&plan(&repository, &[])), summary(&table));
+    let whole: Vec<&str> = sample
+        .lines()
+        .map(|line| line.strip_prefix("# ").unwrap_or(line))
+        .collect();
+    let policy = Policy::parse("meshroll.yaml", &whole.join("\n")).expect("a configuration");
+    assert!(policy.clusters.contains_key("prod") && policy.halt.is_some());
 }

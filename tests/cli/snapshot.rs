@@ -53,6 +53,25 @@ fn a_recording_plans_as_what_it_was_made_from() {
 }
 
 #[test]
+fn a_recording_in_a_file_is_said_unless_nothing_is_to_be() {
+    let repository = repository();
+    let raw = fixture("example/snapshot.json");
+    let said = |arguments: &[&str]| {
+        let arguments = [&["snapshot", "--from", &raw], arguments].concat();
+        let outcome = repository.meshroll(&arguments).run();
+        assert_eq!(outcome.status, 0, "{}", outcome.stderr);
+        outcome.stderr
+    };
+    let line = said(&["-o", "a.json"]);
+    assert!(line.starts_with("meshroll: recorded "), "{line}");
+    assert!(line.contains(" pods and "), "{line}");
+    assert!(line.contains(" workloads as of 2026-11-20T"), "{line}");
+    assert!(line.ends_with(" in a.json\n"), "{line}");
+    assert_eq!(said(&["-o", "a.json", "--quiet"]), "");
+    assert_eq!(said(&[]), "");
+}
+
+#[test]
 fn a_branch_holds_the_newest_recording_and_nothing_else() {
     let repository = repository();
     let raw = fixture("example/snapshot.json");

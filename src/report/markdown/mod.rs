@@ -83,7 +83,7 @@ pub(super) fn render(report: Report<'_>, surface: Surface) -> String {
     let written = sections::written(report.plan);
     let mut sections = vec![
         sections::assumed(report),
-        sections::restarts(&written),
+        sections::restarts(report, &written),
         waves::picture(report.plan),
         sections::risks(&written),
         sections::blockers(&decisions),
@@ -100,7 +100,7 @@ pub(super) fn render(report: Report<'_>, surface: Surface) -> String {
         sections::headline(report, &decisions, surface),
         sections::mesh(report)
     );
-    let end = sections::controls(&written);
+    let end = sections::controls(report, &written);
     assemble(head, &sections, end, surface)
 }
 

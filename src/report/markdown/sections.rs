@@ -8,8 +8,8 @@ use crate::diagnostic::{Code as _, Diagnostic, Severity};
 use crate::mesh::Revision;
 use crate::reason::Verdict;
 use crate::report::Report;
-use crate::report::escape::{as_code, for_markdown};
-use crate::report::table::change;
+use crate::report::change::change;
+use crate::report::escape::{as_code, message_for_markdown};
 use crate::rollout::Risk;
 use crate::upgrade::Change;
 use crate::wave::{PlannedWorkload, RestartPlan};
@@ -74,7 +74,11 @@ pub(super) fn headline(
         ),
     };
     let cluster = as_code(report.snapshot.cluster);
-    format!("### Istio sidecars of {cluster}\n\n**{verdict}** {others}\n{kept}")
+    let others = match others.is_empty() {
+        true => others,
+        false => format!(" {others}"),
+    };
+    format!("### Istio sidecars of {cluster}\n\n**{verdict}**{others}\n{kept}")
 }
 
 /// The workloads whose restarts are written: what a merge restarts.
@@ -115,10 +119,10 @@ pub(super) fn mesh(report: Report<'_>) -> String {
         let reasons: Vec<String> = revision
             .reasons
             .iter()
-            .map(|reason| for_markdown(&reason.message))
+            .map(|reason| message_for_markdown(&reason.message))
             .collect();
         let state = if revision.settled {
-            "settled".to_owned()
+            report.settled().to_owned()
         } else {
             format!("not settled: {}", reasons.join("; "))
         };
@@ -133,8 +137,8 @@ pub(super) fn mesh(report: Report<'_>) -> String {
     }
 }
 
-/// What is restarted, a row for each namespace and change.
-pub(super) fn restarts(written: &[&Decision<'_>]) -> Section {
+/// What is restarted or, before a change of the mesh, would be: a row for each namespace and change.
+pub(super) fn restarts(report: Report<'_>, written: &[&Decision<'_>]) -> Section {
     let mut groups: BTreeMap<(&str, String), Vec<&Decision<'_>>> = BTreeMap::new();
     for decision in written {
         let key = (
@@ -151,7 +155,11 @@ pub(super) fn restarts(written: &[&Decision<'_>]) -> Section {
     };
     let rows = groups.into_iter().map(row).collect();
     let lead = "| namespace | workloads | pods | sidecar |\n|---|---|---:|---|\n";
-    Section::new("What is restarted", lead, rows)
+    let heading = match report.is_preview() {
+        true => "What would be restarted",
+        false => "What is restarted",
+    };
+    Section::new(heading, lead, rows)
 }
 
 /// What a restart puts at risk, a line for each risk.
@@ -165,7 +173,10 @@ pub(super) fn risks(written: &[&Decision<'_>]) -> Section {
     let row = |(risk, decisions): (&Risk, Vec<&Decision<'_>>)| {
         let name = |decision: &&Decision<'_>| as_code(&decision.reference.to_string());
         let names = listed(&decisions, name);
-        let (code, message) = (as_code(risk.code.code()), for_markdown(&risk.message));
+        let (code, message) = (
+            as_code(risk.code.code()),
+            message_for_markdown(&risk.message),
+        );
         format!("- {code}: {message}: {names}\n")
     };
     Section::new("Risks", "", groups.into_iter().map(row).collect())
@@ -190,7 +201,10 @@ pub(super) fn blockers(decisions: &[&Decision<'_>]) -> Section {
     let mut rows: Vec<String> = blockers
         .map(|blocker| {
             let (code, object) = (as_code(blocker.code.code()), as_code(&blocker.object));
-            format!("- {code} {object}: {}\n", for_markdown(&blocker.message))
+            format!(
+                "- {code} {object}: {}\n",
+                message_for_markdown(&blocker.message)
+            )
         })
         .collect();
     rows.sort();
@@ -239,7 +253,7 @@ pub(super) fn problems(report: Report<'_>) -> Section {
             .unwrap_or_default();
         let (code, message) = (
             as_code(diagnostic.code.code()),
-            for_markdown(&diagnostic.message),
+            message_for_markdown(&diagnostic.message),
         );
         format!("- {code}{place}: {message}\n")
     };
@@ -250,9 +264,9 @@ pub(super) fn problems(report: Report<'_>) -> Section {
     Section::new("About the input", "", serious.map(line).collect())
 }
 
-/// How to hold or exclude; nothing where nothing is restarted.
-pub(super) fn controls(written: &[&Decision<'_>]) -> &'static str {
-    if written.is_empty() {
+/// How to hold or exclude; nothing where nothing is restarted, or not by this.
+pub(super) fn controls(report: Report<'_>, written: &[&Decision<'_>]) -> &'static str {
+    if written.is_empty() || report.is_preview() {
         return "";
     }
     concat!(
@@ -279,7 +293,7 @@ fn row(decision: &Decision<'_>) -> String {
         .iter()
         .map(|reason| {
             let code = as_code(reason.code.code());
-            format!("{code}: {}", for_markdown(&reason.message))
+            format!("{code}: {}", message_for_markdown(&reason.message))
         })
         .collect();
     format!(

@@ -7,7 +7,7 @@ use crate::wave::RestartPlan;
 /// More nodes than this are unreadable on GitHub (`spec/ux.md` A3).
 const MOST_NODES: usize = 12;
 
-/// Each wave with its counts, in order.
+/// Each wave with its counts, in order; nothing where there is one only, which the headline counts.
 ///
 /// Labels hold the waves' names and numbers only: nothing that comes from a cluster.
 pub(super) fn picture(plan: &RestartPlan<'_>) -> Section {
@@ -19,6 +19,9 @@ pub(super) fn picture(plan: &RestartPlan<'_>) -> Section {
     }
     let moves = |wave: &&str| counts(plan, wave).is_some();
     waves.retain(moves);
+    if waves.len() < 2 {
+        waves.clear();
+    }
     let node = |(position, wave): (usize, &&str)| {
         let counts = counts(plan, wave).unwrap_or_default();
         let arrow = if position == 0 {
