@@ -84,7 +84,7 @@ pub(super) fn render(report: Report<'_>, surface: Surface) -> String {
     let mut sections = vec![
         sections::assumed(report),
         sections::restarts(report, &written),
-        waves::picture(report.plan),
+        waves::picture(report),
         sections::risks(&written),
         sections::blockers(&decisions),
         sections::needs_a_person(&decisions),

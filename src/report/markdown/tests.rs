@@ -194,11 +194,12 @@ fn a_preview_speaks_of_what_would_be_and_an_applied_change_of_what_is() {
 }
 
 #[test]
-fn waves_are_a_picture_where_there_are_several() {
+fn waves_are_a_picture() {
     let decisions = ["one", "two"].map(|name| decision(name, Verdict::Restart));
     let mut plan = plan(decisions.to_vec());
     let of = |plan: &RestartPlan<'_>| text(plan, "cart", Surface::PullRequest);
-    assert!(!of(&plan).contains("mermaid"), "{}", of(&plan));
+    let one = "```mermaid\nflowchart LR\n  w0[\"all: 2 restart now\"]\n```\n";
+    assert!(of(&plan).contains(one), "{}", of(&plan));
     plan.workloads[1].wave = "second";
     let picture = "  w0[\"all: 1 restart now\"]\n  w1[\"second: 1 restart now\"]\n  w0 --> w1\n";
     assert!(of(&plan).contains(picture), "{}", of(&plan));
@@ -326,7 +327,7 @@ fn what_is_cut_is_said() {
     let short = text_of(Surface::PullRequest);
     assert!(short.contains("more: the summary of the run has all of it._"));
     assert!(
-        short.contains("_Cut here: Risks (2000)"),
+        short.contains("_Cut here: Waves (1), Risks (2000)"),
         "{}",
         &short[short.len() - 900..]
     );

@@ -2,28 +2,31 @@
 
 use super::Section;
 use crate::reason::Verdict;
+use crate::report::Report;
 use crate::wave::RestartPlan;
 
 /// More nodes than this are unreadable on GitHub (`spec/ux.md` A3).
 const MOST_NODES: usize = 12;
 
-/// Each wave with its counts, in order; nothing where there is one only, which the headline counts.
+/// Each wave with its counts, in order.
 ///
 /// Labels hold the waves' names and numbers only: nothing that comes from a cluster.
-pub(super) fn picture(plan: &RestartPlan<'_>) -> Section {
+pub(super) fn picture(report: Report<'_>) -> Section {
+    let plan = report.plan;
+    let tense = match report.assumed {
+        Some(_) => "to restart",
+        None => "restart now",
+    };
     let mut waves: Vec<&str> = Vec::new();
     for workload in &plan.workloads {
         if !waves.contains(&workload.wave) {
             waves.push(workload.wave);
         }
     }
-    let moves = |wave: &&str| counts(plan, wave).is_some();
+    let moves = |wave: &&str| counts(plan, wave, tense).is_some();
     waves.retain(moves);
-    if waves.len() < 2 {
-        waves.clear();
-    }
     let node = |(position, wave): (usize, &&str)| {
-        let counts = counts(plan, wave).unwrap_or_default();
+        let counts = counts(plan, wave, tense).unwrap_or_default();
         let arrow = if position == 0 {
             String::new()
         } else {
@@ -38,9 +41,9 @@ pub(super) fn picture(plan: &RestartPlan<'_>) -> Section {
 }
 
 /// What a wave has to do, in words; none where nothing in it is stale or on its way.
-fn counts(plan: &RestartPlan<'_>, wave: &str) -> Option<String> {
+fn counts(plan: &RestartPlan<'_>, wave: &str, tense: &'static str) -> Option<String> {
     let states = [
-        (Verdict::Restart, "restart now"),
+        (Verdict::Restart, tense),
         (Verdict::Held, "held"),
         (Verdict::Pending, "pending"),
         (Verdict::Rolling, "rolling"),
