@@ -2,7 +2,7 @@
 //! Kustomizations.
 //!
 //! The live ones count. Where the snapshot holds none of a kind, those in Git stand in for them, so
-//! that at least their paths are known.
+//! that at least their paths are known; others in Git are other clusters' (`standing`).
 
 use std::collections::BTreeSet;
 
@@ -11,7 +11,8 @@ use jiff::Timestamp;
 use super::argo_cd::{self, Application, RepoSource, Settings, SourceKind};
 use super::flux::{self, Kustomization};
 use super::kustomize::{Item, Kustomizations};
-use super::{Blocker, Engine, path};
+use super::standing::{self, Standing};
+use super::{Blocker, Engine};
 use crate::manifest::{Body, ManifestSet, Object};
 use crate::snapshot::{ClusterObject, ClusterSnapshot};
 
@@ -25,6 +26,10 @@ pub(super) struct Carrier<'a> {
     pub(super) blockers: Vec<Blocker>,
     /// The file that it stands in, when it is known from Git alone.
     pub(super) file: Option<&'a str>,
+    /// Whether the snapshot holds the kind and not this one: it is another cluster's, or new.
+    pub(super) is_not_live: bool,
+    /// Whose it is.
+    pub(super) standing: Standing,
 }
 
 /// An Application or a Kustomization.
@@ -93,7 +98,7 @@ impl Carrier<'_> {
     }
 
     /// The directories that it reads.
-    fn directories(&self) -> Vec<String> {
+    pub(super) fn directories(&self) -> Vec<String> {
         match &self.object {
             EngineObject::Application(_) => {
                 let paths = self.sources.iter().map(|source| source.path.clone());
@@ -202,6 +207,7 @@ pub(super) fn carriers<'a>(
     snapshot: &'a ClusterSnapshot,
     kustomizations: &Kustomizations<'_>,
     settings: &Settings<'a>,
+    paths: &[String],
     now: Timestamp,
 ) -> (Vec<Carrier<'a>>, BTreeSet<String>) {
     let mut unchecked = BTreeSet::new();
@@ -216,6 +222,8 @@ pub(super) fn carriers<'a>(
             sources,
             blockers,
             file,
+            is_not_live: file.is_some() && is_held(snapshot, argo_cd::GROUP, "Application"),
+            standing: Standing::Ours,
         });
     }
     for (object, file) in flux_kustomizations(manifests, snapshot) {
@@ -226,6 +234,8 @@ pub(super) fn carriers<'a>(
             sources: Vec::new(),
             blockers,
             file,
+            is_not_live: file.is_some() && is_held(snapshot, flux::GROUP, "Kustomization"),
+            standing: Standing::Ours,
         });
     }
     found.sort_by(|left, right| {
@@ -238,6 +248,7 @@ pub(super) fn carriers<'a>(
         };
         key(left).cmp(&key(right))
     });
+    standing::sort_out(&mut found, paths);
     for carrier in &mut found {
         carrier.blockers.sort();
         carrier.blockers.dedup();
@@ -251,25 +262,20 @@ fn applications<'a>(
     manifests: &'a ManifestSet,
     snapshot: &'a ClusterSnapshot,
 ) -> Found<'a, Application<'a>> {
-    if is_held(snapshot, argo_cd::GROUP, "Application") {
-        let live = snapshot.objects_of(argo_cd::GROUP, "Application");
-        return live
-            .map(|object| (live_application(object), None))
-            .collect();
-    }
-    in_git(manifests, argo_cd::GROUP, "Application")
-        .map(|(file, object, body)| {
-            let application = Application {
-                namespace: &object.reference.namespace,
-                name: &object.reference.name,
-                annotations: &object.annotations,
-                owners: &[],
-                is_leaving: false,
-                body,
-            };
-            (application, Some(file))
-        })
-        .collect()
+    let live = snapshot.objects_of(argo_cd::GROUP, "Application");
+    let live = live.map(|object| (live_application(object), None));
+    let defined = in_git(manifests, argo_cd::GROUP, "Application").map(|(file, object, body)| {
+        let application = Application {
+            namespace: &object.reference.namespace,
+            name: &object.reference.name,
+            annotations: &object.annotations,
+            owners: &[],
+            is_leaving: false,
+            body,
+        };
+        (application, Some(file))
+    });
+    live.chain(defined).collect()
 }
 
 fn live_application(object: &ClusterObject) -> Application<'_> {
@@ -287,31 +293,26 @@ fn flux_kustomizations<'a>(
     manifests: &'a ManifestSet,
     snapshot: &'a ClusterSnapshot,
 ) -> Found<'a, Kustomization<'a>> {
-    if is_held(snapshot, flux::GROUP, "Kustomization") {
-        let live = snapshot.objects_of(flux::GROUP, "Kustomization");
-        return live
-            .map(|object| {
-                let kustomization = Kustomization {
-                    namespace: &object.reference.namespace,
-                    name: &object.reference.name,
-                    is_leaving: object.metadata.deletion_timestamp.is_some(),
-                    body: &object.body,
-                };
-                (kustomization, None)
-            })
-            .collect();
-    }
-    in_git(manifests, flux::GROUP, "Kustomization")
-        .map(|(file, object, body)| {
-            let kustomization = Kustomization {
-                namespace: &object.reference.namespace,
-                name: &object.reference.name,
-                is_leaving: false,
-                body,
-            };
-            (kustomization, Some(file))
-        })
-        .collect()
+    let live = snapshot.objects_of(flux::GROUP, "Kustomization");
+    let live = live.map(|object| {
+        let kustomization = Kustomization {
+            namespace: &object.reference.namespace,
+            name: &object.reference.name,
+            is_leaving: object.metadata.deletion_timestamp.is_some(),
+            body: &object.body,
+        };
+        (kustomization, None)
+    });
+    let defined = in_git(manifests, flux::GROUP, "Kustomization").map(|(file, object, body)| {
+        let kustomization = Kustomization {
+            namespace: &object.reference.namespace,
+            name: &object.reference.name,
+            is_leaving: false,
+            body,
+        };
+        (kustomization, Some(file))
+    });
+    live.chain(defined).collect()
 }
 
 fn is_held(snapshot: &ClusterSnapshot, group: &str, kind: &str) -> bool {
@@ -335,14 +336,6 @@ pub(super) fn in_git<'a>(
             _ => None,
         })
     })
-}
-
-/// Whether a carrier that is known from Git belongs to the cluster whose directories these are: it
-/// stands in one of them, or reads one of them.
-pub(super) fn is_ours(carrier: &Carrier<'_>, paths: &[String]) -> bool {
-    let within = |path: &str| paths.iter().any(|own| path::is_within(path, own));
-    let reads_ours = || carrier.directories().iter().any(|path| within(path));
-    paths.is_empty() || carrier.file.is_none_or(within) || reads_ours()
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use super::argo_cd::SourceKind;
 use super::carrier::Carrier;
+use super::origin::unparsable;
 use super::ownership::{self, InstanceName, Owner};
 use super::placement::Placement;
 use super::{DeliveryMap, flux, helm, path};
@@ -149,6 +150,15 @@ impl DeliveryMap<'_> {
 
     /// The file that cannot be parsed and may make it, since it holds its name.
     fn unparsed(&self, reference: &ObjectRef) -> Option<Reason> {
+        let mut named = self.placements.named(reference);
+        let broken = named.find_map(|placement| {
+            let file = self.manifests.files.get(placement.file)?;
+            let mut broken = self.broken_kustomizations();
+            broken.find(|(_, directory)| path::is_within(&file.path, directory))
+        });
+        if let Some((path, _)) = broken {
+            return Some(unparsable(path));
+        }
         let within = |path: &str| self.paths.iter().any(|own| path::is_within(path, own));
         let file = self.manifests.unparsed.iter().find(|file| {
             (self.paths.is_empty() || within(&file.path)) && file.names(&reference.name)

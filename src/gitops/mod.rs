@@ -22,6 +22,7 @@ mod path;
 mod placement;
 mod revision;
 mod rival;
+mod standing;
 #[cfg(test)]
 mod tests;
 mod written;
@@ -43,6 +44,7 @@ use generated::Generated;
 use kustomize::Kustomizations;
 use ownership::Ownership;
 use placement::{Placements, Root};
+use standing::Standing;
 
 /// The engine that delivers a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -165,8 +167,14 @@ impl<'a> DeliveryMap<'a> {
     ) -> (Self, Vec<Diagnostic>) {
         let kustomizations = Kustomizations::new(manifests);
         let settings = Settings::new(snapshot);
-        let (carriers, unchecked) =
-            carrier::carriers(manifests, snapshot, &kustomizations, &settings, now);
+        let (carriers, unchecked) = carrier::carriers(
+            manifests,
+            snapshot,
+            &kustomizations,
+            &settings,
+            repository.paths,
+            now,
+        );
         let placements = placements(manifests, repository, &kustomizations, &carriers);
         let ownership = Ownership::new(snapshot, &settings);
         let map = Self {
@@ -177,7 +185,7 @@ impl<'a> DeliveryMap<'a> {
             generated: Generated::new(manifests, &carriers, &policy.generated),
             releases: releases(manifests),
             settings,
-            by_name: by_name(&carriers, repository.paths),
+            by_name: by_name(&carriers),
             paths: repository.paths.to_vec(),
             carriers,
             ownership,
@@ -290,12 +298,14 @@ fn placements(
     let mut placements = Placements::default();
     let mut accounted = BTreeSet::new();
     for (number, carrier) in carriers.iter().enumerate() {
-        let is_ours = carrier::is_ours(carrier, paths);
-        let destination = if is_ours {
-            carrier.destination()
-        } else {
-            format!("another cluster ({})", carrier.file.unwrap_or_default())
+        let file = carrier.file.unwrap_or_default();
+        let destination = match carrier.standing {
+            Standing::Ours => carrier.destination(),
+            Standing::OneOfSeveral => format!("the cluster of {file}"),
+            Standing::Elsewhere => format!("another cluster ({file})"),
         };
+        let is_ours = carrier.standing != Standing::Elsewhere;
+        let directory = carrier.directories().first().cloned();
         let is_live = carrier.file.is_none();
         for (source, items) in carrier.renders(manifests, kustomizations) {
             if source.as_deref().is_some_and(|url| foreign.contains(url)) {
@@ -307,6 +317,7 @@ fn placements(
                 is_foreign: !is_ours || is_live && !destination.is_empty(),
                 repository: source,
                 certain: true,
+                directory: directory.clone().filter(|_| !is_live),
             };
             placements.add(manifests, root, items, carrier.namespace_of_objects());
         }
@@ -345,10 +356,10 @@ fn releases(manifests: &ManifestSet) -> HashMap<(&str, &str), &str> {
 }
 
 /// The cluster's own carriers by name: another cluster's of the same name delivers nothing to it.
-fn by_name(carriers: &[Carrier<'_>], paths: &[String]) -> HashMap<(Engine, String), Vec<usize>> {
+fn by_name(carriers: &[Carrier<'_>]) -> HashMap<(Engine, String), Vec<usize>> {
     let mut by_name: HashMap<(Engine, String), Vec<usize>> = HashMap::new();
     let ours = carriers.iter().enumerate();
-    for (number, carrier) in ours.filter(|(_, carrier)| carrier::is_ours(carrier, paths)) {
+    for (number, carrier) in ours.filter(|(_, carrier)| carrier.standing != Standing::Elsewhere) {
         let full = (carrier.engine(), carrier.display_name());
         let short = (carrier.engine(), carrier.name().to_owned());
         if full != short {

@@ -2,9 +2,11 @@
 
 use std::collections::BTreeSet;
 
+use super::carrier::Carrier;
+use super::kustomize::is_kustomization;
 use super::ownership::{self, Owner};
 use super::placement::{Placement, object};
-use super::{DeliveryMap, Origin, Source};
+use super::{DeliveryMap, Origin, Source, path};
 use crate::manifest::{ManifestFile, ManifestSet, ObjectRef};
 use crate::reason::{Reason, ReasonCode};
 use crate::rollout::Member;
@@ -128,6 +130,9 @@ impl<'a> DeliveryMap<'a> {
         if let Some(reason) = self.generated(number, file) {
             return Some(reason);
         }
+        if let Some(reason) = self.may_be_shared(placement, file) {
+            return Some(reason);
+        }
         let repository = self.placements.root(placement)?.repository.as_deref();
         let places = self
             .placements
@@ -137,7 +142,16 @@ impl<'a> DeliveryMap<'a> {
         }
         let shown: Vec<String> = places
             .iter()
-            .map(|(cluster, namespace, name)| destination(cluster, namespace, name))
+            .map(|(cluster, namespace, name, directory)| {
+                let place = destination(cluster, namespace, name);
+                let is_like_it = |other: &&(&str, &str, &str, &str)| {
+                    (other.0, other.1, other.2) == (*cluster, *namespace, *name)
+                };
+                match places.iter().filter(is_like_it).count() {
+                    1 => place,
+                    _ => format!("{place} by {directory}"),
+                }
+            })
             .collect();
         let message = format!(
             "{} makes {} objects ({}), so an edit would restart them all: give this one a patch \
@@ -147,6 +161,34 @@ impl<'a> DeliveryMap<'a> {
             shown.join(", ")
         );
         Some(Reason::new(ReasonCode::SharedManifest, message))
+    }
+
+    /// A `kustomization.yaml` that cannot be parsed and may say what becomes of a file: one above it,
+    /// or one elsewhere where the file is a base that another directory brings in.
+    fn may_be_shared(&self, placement: &Placement, file: &ManifestFile) -> Option<Reason> {
+        let root = self.placements.root(placement)?;
+        let carrier = root.carrier.and_then(|number| self.carriers.get(number));
+        let mut roots: Vec<String> = carrier.map(Carrier::directories).unwrap_or_default();
+        roots.extend(root.directory.clone());
+        let is_base = !roots.is_empty() && !roots.iter().any(|at| path::is_within(&file.path, at));
+        let mut broken = self.broken_kustomizations();
+        let found =
+            broken.find(|(_, directory)| is_base || path::is_within(&file.path, directory))?;
+        Some(unparsable(found.0))
+    }
+
+    /// Path and directory of every `kustomization.yaml` that cannot be parsed.
+    pub(super) fn broken_kustomizations(&self) -> impl Iterator<Item = (&str, &str)> {
+        let files = self.manifests.unparsed.iter();
+        files
+            .map(|file| file.path.as_str())
+            .filter(|path| is_kustomization(path))
+            .map(|path| {
+                (
+                    path,
+                    path.rsplit_once('/').map_or("", |(directory, _)| directory),
+                )
+            })
     }
 
     /// Why a file is nobody's to edit; the carrier tells what it is made from.
@@ -219,4 +261,11 @@ fn destination(cluster: &str, namespace: &str, name: &str) -> String {
     } else {
         format!("{namespace}/{name} of {cluster}")
     }
+}
+
+/// What cannot be told because of a file that cannot be parsed.
+pub(super) fn unparsable(path: &str) -> Reason {
+    let message =
+        format!("{path} cannot be parsed, and may say what becomes of it: mend the file first");
+    Reason::new(ReasonCode::UnparsableManifest, message)
 }

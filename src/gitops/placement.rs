@@ -47,6 +47,9 @@ pub(super) struct Root {
     /// Whether it certainly applies anything: a file that a kustomization above it leaves out does
     /// not count as applied.
     pub(super) certain: bool,
+    /// The directory that it reads, of a kustomization or of what is known from Git alone; where two
+    /// such directories lie apart, they are two clusters' or two tenants'.
+    pub(super) directory: Option<String>,
 }
 
 /// Placements by the identity that they get.
@@ -118,30 +121,47 @@ impl Placements {
         self.roots.get(placement.root)
     }
 
-    /// The distinct places where one object of a file lands: cluster, namespace, name. A root that
-    /// reads another repository than this one has a path in common with it, and nothing else.
+    /// The distinct places where one object of a file lands: cluster, namespace, name, and the
+    /// directory of the root where several that lie apart bring it. A root that reads another
+    /// repository than this one has a path in common with it, and nothing else.
     pub(super) fn destinations(
         &self,
         file: usize,
         object: usize,
         repository: Option<&str>,
-    ) -> BTreeSet<(&str, &str, &str)> {
+    ) -> BTreeSet<(&str, &str, &str, &str)> {
         let is_same = |root: &Root| match (root.repository.as_deref(), repository) {
             (Some(other), Some(own)) => other == own,
             _ => true,
         };
-        self.of_object(file, object)
+        let found: BTreeSet<_> = self
+            .of_object(file, object)
             .filter_map(|placement| {
                 let root = self
                     .root(placement)
                     .filter(|root| root.certain && is_same(root))?;
-                let cluster = root.destination.as_str();
                 Some((
-                    cluster,
+                    root.destination.as_str(),
                     placement.namespace.as_str(),
                     placement.name.as_str(),
+                    root.directory.as_deref(),
                 ))
             })
+            .collect();
+        // A root in the directory of another one is part of it.
+        let is_part = |(cluster, namespace, name, own): &(&str, &str, &str, Option<&str>)| {
+            found.iter().any(|other| {
+                let lies_in = match (own, other.3) {
+                    (Some(own), Some(above)) => *own != above && path::is_within(own, above),
+                    (Some(_), None) => true,
+                    (None, _) => false,
+                };
+                (other.0, other.1, other.2) == (*cluster, *namespace, *name) && lies_in
+            })
+        };
+        let whole = found.iter().filter(|place| !is_part(place));
+        whole
+            .map(|place| (place.0, place.1, place.2, place.3.unwrap_or_default()))
             .collect()
     }
 }
@@ -193,6 +213,7 @@ pub(super) fn add_implicit(
             is_foreign: !destination.is_empty(),
             destination,
             certain: true,
+            directory: Some(at.to_owned()),
         };
         let items = kustomizations.render(at);
         placements.add(manifests, root, items.iter().cloned(), None);
@@ -222,6 +243,7 @@ pub(super) fn add_implicit(
             is_foreign: !destination.is_empty(),
             destination,
             certain,
+            directory: None,
         };
         placements.add(manifests, root, items, None);
     }

@@ -296,3 +296,113 @@ fn a_commit_is_whose_git_says() {
     tool.env("GIT_CONFIG_GLOBAL", file).succeed();
     assert_eq!(shown(), "New New");
 }
+
+const KUSTOMIZATION: &str = "apiVersion: kustomize.toolkit.fluxcd.io/v1\nkind: Kustomization\nmetadata: {name: NAME, namespace: flux-system}\n\
+                             spec: {path: ./PATH, prune: true, interval: 10m, sourceRef: {kind: GitRepository, name: repo}}\n";
+
+fn kustomization(name: &str, path: &str) -> String {
+    KUSTOMIZATION.replace("NAME", name).replace("PATH", path)
+}
+
+/// The verdicts of a plan for the example's cluster, with more of a snapshot where there is more.
+fn summary(repository: &Repository, paths: &str, live: Option<&str>) -> serde_json::Value {
+    let snapshot = fixture("example/snapshot.json");
+    let mut all = vec!["plan", "--snapshot", &snapshot, "-o", "json"];
+    if !paths.is_empty() {
+        all.extend(["--path", paths]);
+    }
+    if let Some(live) = live {
+        repository.write(".git/live.yaml", live);
+        all.extend(["--snapshot", ".git/live.yaml"]);
+    }
+    let json = repository.meshroll(&all).succeed();
+    let plan: serde_json::Value = serde_json::from_str(&json).expect("JSON");
+    plan["summary"].clone()
+}
+
+#[test]
+fn what_two_clusters_apply_is_never_edited() {
+    let example = project().join("fixtures/example/manifests");
+    let live = format!(
+        "apiVersion: v1\nkind: List\nitems:\n- {}",
+        kustomization("apps", "apps")
+            .trim_end()
+            .replace('\n', "\n  ")
+    );
+    // One directory, and a Kustomization of one name in each cluster.
+    let repository = Repository::empty();
+    copy(&example, &repository.path().join("apps"));
+    for cluster in ["prod", "staging"] {
+        let path = format!("clusters/{cluster}/apps.yaml");
+        repository.write(&path, &kustomization("apps", "apps"));
+    }
+    repository.commit("two clusters");
+    for paths in ["", "clusters/prod", "clusters/prod,apps", "apps"] {
+        for live in [None, Some(live.as_str())] {
+            let summary = summary(&repository, paths, live);
+            assert_eq!(
+                summary["restart"],
+                0,
+                "{paths} {}: {summary}",
+                live.is_some()
+            );
+        }
+    }
+    // A base, and an overlay in each cluster.
+    let repository = Repository::empty();
+    copy(&example, &repository.path().join("apps/base"));
+    let all = "resources: [gateways/ingress.yaml, payments/api.yaml, payments/ledger.yaml, platform/agents.yaml, shop]\n";
+    repository.write("apps/base/kustomization.yaml", all);
+    for cluster in ["prod", "staging"] {
+        let overlay = format!("apps/{cluster}/kustomization.yaml");
+        repository.write(&overlay, "resources: [../base]\n");
+        let path = format!("clusters/{cluster}/apps.yaml");
+        repository.write(&path, &kustomization(cluster, &format!("apps/{cluster}")));
+    }
+    repository.commit("overlays");
+    for paths in ["", "clusters/prod,apps/prod"] {
+        let summary = summary(&repository, paths, None);
+        assert_eq!(summary["restart"], 0, "{paths}: {summary}");
+    }
+    // The other overlay cannot be read: whether it shares the base is not known.
+    repository.write("apps/staging/kustomization.yaml", "resources: [\n");
+    repository.commit("oops");
+    let summary = summary(&repository, "clusters/prod,apps/prod", None);
+    assert_eq!(summary["restart"], 0, "{summary}");
+    assert_ne!(summary["unknown"], 0, "{summary}");
+}
+
+#[test]
+fn one_cluster_alone_is_edited_in_every_layout() {
+    let example = project().join("fixtures/example/manifests");
+    let repository = Repository::empty();
+    copy(&example, &repository.path().join("clusters/prod/apps"));
+    let sync = kustomization("flux-system", "clusters/prod");
+    repository.write("clusters/prod/flux-system/gotk-sync.yaml", &sync);
+    repository.commit("flux bootstrap");
+    for paths in ["", "clusters/prod", "clusters/prod/apps"] {
+        let summary = summary(&repository, paths, None);
+        assert_eq!(summary["restart"], 6, "{paths}: {summary}");
+    }
+    let repository = Repository::empty();
+    copy(&example, &repository.path().join("apps"));
+    repository.write("clusters/prod/apps.yaml", &kustomization("apps", "apps"));
+    repository.commit("one cluster");
+    let live = format!(
+        "apiVersion: v1\nkind: List\nitems:\n- {}",
+        kustomization("apps", "apps")
+            .trim_end()
+            .replace('\n', "\n  ")
+    );
+    for paths in ["", "apps", "clusters/prod", "clusters,apps"] {
+        for live in [None, Some(live.as_str())] {
+            let summary = summary(&repository, paths, live);
+            assert_eq!(
+                summary["restart"],
+                6,
+                "{paths} {}: {summary}",
+                live.is_some()
+            );
+        }
+    }
+}
