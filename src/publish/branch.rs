@@ -101,9 +101,14 @@ pub fn planned_edits(plan: &RestartPlan<'_>) -> BTreeSet<RestartEdit> {
 /// Returns whether the branch has to stay as it is: it asks for a restart of which nothing can be told
 /// now, and which no edit of this run could keep.
 #[must_use]
-pub fn keep_held(plan: &mut RestartPlan<'_>, open: &OpenBranch, keys: &AnnotationKeys) -> bool {
+pub fn keep_held(
+    plan: &mut RestartPlan<'_>,
+    open: &OpenBranch,
+    manifests: &ManifestSet,
+    keys: &AnnotationKeys,
+) -> bool {
     let edits = open.restarts(keys);
-    let is_lost = |workload: &PlannedWorkload<'_>| is_lost(&workload.decision, &edits);
+    let is_lost = |workload: &PlannedWorkload<'_>| is_lost(&workload.decision, &edits, manifests);
     let has_lost = plan.workloads.iter().any(is_lost);
     let kept: Vec<(usize, Restart)> = plan
         .workloads
@@ -119,16 +124,35 @@ pub fn keep_held(plan: &mut RestartPlan<'_>, open: &OpenBranch, keys: &Annotatio
     has_lost
 }
 
-/// Whether an edit of the branch is for a workload of which nothing can be told, its manifest least of
-/// all.
-fn is_lost(decision: &Decision<'_>, edits: &BTreeSet<RestartEdit>) -> bool {
+/// Whether an edit of the branch is for a workload that may still need it and whose manifest cannot be
+/// told now, though base still has what the branch edits.
+fn is_lost(
+    decision: &Decision<'_>,
+    edits: &BTreeSet<RestartEdit>,
+    manifests: &ManifestSet,
+) -> bool {
     let live = &decision.reference;
+    let is_in_base = |edit: &RestartEdit| {
+        let file = manifests.files.iter().find(|file| file.path == edit.path);
+        let unparsed = manifests.unparsed.iter().any(|file| file.path == edit.path);
+        let objects = file.into_iter().flat_map(|file| &file.objects);
+        unparsed
+            || objects
+                .into_iter()
+                .any(|one| one.reference == edit.reference)
+    };
     let is_for = |edit: &RestartEdit| {
         let written = &edit.reference;
         (&written.group, &written.kind, &written.name) == (&live.group, &live.kind, &live.name)
             && (written.namespace.is_empty() || written.namespace == live.namespace)
     };
-    decision.verdict == Verdict::Unknown && decision.manifest.is_none() && edits.iter().any(is_for)
+    let may_need_it = !matches!(
+        decision.verdict,
+        Verdict::UpToDate | Verdict::Pending | Verdict::Excluded | Verdict::Tolerated
+    );
+    may_need_it
+        && decision.manifest.is_none()
+        && edits.iter().any(|edit| is_for(edit) && is_in_base(edit))
 }
 
 /// The restart of the branch that is kept for a workload, if one is.

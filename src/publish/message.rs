@@ -16,6 +16,23 @@ pub const PATCH_TRAILER: &str = "Meshroll-Patch";
 /// Key of the trailer that names the snapshot's cluster and capture time.
 pub const SNAPSHOT_TRAILER: &str = "Meshroll-Snapshot";
 
+/// Key of the trailer that names the commit that a commit stands on.
+pub const BASE_TRAILER: &str = "Meshroll-Base";
+/// Key of the trailer that names the cluster by its UID.
+pub const CLUSTER_TRAILER: &str = "Meshroll-Cluster";
+
+/// The commit that one of ours was made on, by its message.
+#[must_use]
+pub fn base_of(message: &str) -> Option<&str> {
+    trailer(message, BASE_TRAILER)
+}
+
+/// UID of the cluster that a commit of ours is for, by its message.
+#[must_use]
+pub fn cluster_of(message: &str) -> Option<&str> {
+    trailer(message, CLUSTER_TRAILER)
+}
+
 /// Whether a commit is one that meshroll wrote, by its message and the digest of what it changes.
 ///
 /// The message names the digest: a commit that somebody amended is not ours any more, one that was put
@@ -26,17 +43,30 @@ pub fn is_ours(message: &str, patch: &str) -> bool {
     has_trailer(message, TARGET_TRAILER) && message.lines().any(|line| line == named)
 }
 
+/// What a commit message tells of where its restarts come from.
+#[derive(Debug, Clone, Copy)]
+pub struct Provenance<'a> {
+    /// Name of the cluster.
+    pub cluster: &'a str,
+    /// UID of its `kube-system` namespace, where the snapshot tells.
+    pub cluster_uid: Option<&'a str>,
+    /// The time that is planned for.
+    pub captured_at: Timestamp,
+    /// The commit that the restarts stand on.
+    pub base: &'a str,
+    /// Digest of what the commit changes.
+    pub patch: &'a str,
+}
+
 /// The commit message for the restarts of a plan.
 ///
 /// The subject names count and target version; the body lists the workloads, one a line; trailers
-/// name target and snapshot.
+/// name target, snapshot, base and digest.
 #[must_use]
 pub fn commit_message(
     plan: &RestartPlan<'_>,
     edits: &[FileEdit],
-    cluster: &str,
-    captured_at: Timestamp,
-    patch: &str,
+    provenance: Provenance<'_>,
 ) -> String {
     let targets = targets(plan);
     let mut message = format!("{}\n\n", subject(plan, edits));
@@ -56,11 +86,19 @@ pub fn commit_message(
     for target in &targets {
         let _ = writeln!(message, "{TARGET_TRAILER}: {}", plain(target));
     }
-    let _ = writeln!(
-        message,
-        "{SNAPSHOT_TRAILER}: {} {captured_at}\n{PATCH_TRAILER}: {patch}",
-        one_line(cluster)
-    );
+    let Provenance {
+        cluster,
+        cluster_uid,
+        captured_at,
+        base,
+        patch,
+    } = provenance;
+    let cluster = plain(cluster);
+    let _ = writeln!(message, "{SNAPSHOT_TRAILER}: {cluster} {captured_at}");
+    if let Some(uid) = cluster_uid {
+        let _ = writeln!(message, "{CLUSTER_TRAILER}: {}", plain(uid));
+    }
+    let _ = writeln!(message, "{BASE_TRAILER}: {base}\n{PATCH_TRAILER}: {patch}");
     message
 }
 
@@ -98,11 +136,12 @@ pub fn is_recording(message: &str) -> bool {
 }
 
 fn has_trailer(message: &str, key: &str) -> bool {
-    let is_trailer = |line: &str| {
-        line.strip_prefix(key)
-            .is_some_and(|rest| rest.starts_with(": "))
-    };
-    message.lines().any(is_trailer)
+    trailer(message, key).is_some()
+}
+
+fn trailer<'m>(message: &'m str, key: &str) -> Option<&'m str> {
+    let value = |line: &'m str| line.strip_prefix(key)?.strip_prefix(": ");
+    message.lines().find_map(value)
 }
 
 /// Version and revision of every restart, sorted: the stamps without their hashes.

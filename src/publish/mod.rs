@@ -8,8 +8,8 @@ pub use branch::{
     BranchAction, OpenBranch, RestartEdit, branch_action, hand_back, keep_held, planned_edits,
 };
 pub use message::{
-    PATCH_TRAILER, SNAPSHOT_TRAILER, TARGET_TRAILER, commit_message, is_ours, is_recording,
-    recording_message,
+    BASE_TRAILER, CLUSTER_TRAILER, PATCH_TRAILER, Provenance, SNAPSHOT_TRAILER, TARGET_TRAILER,
+    base_of, cluster_of, commit_message, is_ours, is_recording, recording_message,
 };
 pub use pull_request::{
     FOREIGN_MARKER, PullRequest, PullRequestAction, PullRequestContent, PullRequestState, Status,

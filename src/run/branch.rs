@@ -8,10 +8,10 @@ use super::planned::{Gate, Planned};
 use super::world::World;
 use super::write::new_contents;
 use crate::cli::CommitArgs;
-use crate::edge::git::{Authorship, GitError, NewCommit, OwnBranch, Push, redacted};
+use crate::edge::git::{Authorship, GitError, NewCommit, OwnBranch, Push, Signs, redacted};
 use crate::error::{ErrorKind, RunError};
 use crate::manifest::{self, ManifestSet, RawFile, Screen};
-use crate::publish::{self, BranchAction, OpenBranch};
+use crate::publish::{self, BranchAction, OpenBranch, Provenance};
 use crate::report::{BranchOperation, WrittenBranch};
 
 /// A branch of ours: where it lives and where it stands.
@@ -39,8 +39,11 @@ impl<'a> WaveBranch<'a> {
         tip: Option<Oid>,
     ) -> Result<Self, RunError> {
         let base = base(world)?;
-        let own = |tip| world.repository.own_tip(&name, tip, base, publish::is_ours);
+        let own = |tip| world.repository.own_tip(&name, tip, base, SIGNS);
         let existing = tip.map(own).transpose()?;
+        if let Some(existing) = &existing {
+            refuse_another_clusters(world, &name, existing)?;
+        }
         let open = existing
             .as_ref()
             .map(|existing| open_branch(world, existing, base))
@@ -139,6 +142,30 @@ impl<'a> WaveBranch<'a> {
     }
 }
 
+/// How commits of ours are known.
+pub(super) const SIGNS: Signs = Signs {
+    is_ours: publish::is_ours,
+    base_of: publish::base_of,
+};
+
+/// Refuses a branch that holds the restarts of another cluster: the two would take turns for ever.
+fn refuse_another_clusters(
+    world: &World,
+    name: &str,
+    existing: &OwnBranch,
+) -> Result<(), RunError> {
+    let other = existing.message.as_deref().and_then(publish::cluster_of);
+    let own = world.snapshot.capture.cluster_uid.as_deref();
+    match (other, own) {
+        (Some(other), Some(own)) if other != own => {
+            let message = format!("{name} holds the restarts of another cluster, {other}");
+            Err(RunError::new(ErrorKind::Input, message)
+                .hint("give each cluster a branch of its own with --cluster NAME"))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// The commit that plans stand on.
 pub(super) fn base(world: &World) -> Result<Oid, RunError> {
     world
@@ -163,7 +190,14 @@ pub(super) fn draft(planned: &Planned<'_>) -> Result<Draft, RunError> {
     let tree = repository.write_tree(base, &files)?;
     let patch = repository.patch_digest(repository.tree_of(base)?, tree)?;
     let (plan, edits) = (&planned.plan, &planned.edits);
-    let message = publish::commit_message(plan, edits, planned.cluster, world.now, &patch);
+    let provenance = Provenance {
+        cluster: planned.cluster,
+        cluster_uid: world.snapshot.capture.cluster_uid.as_deref(),
+        captured_at: world.now,
+        base: &base.to_string(),
+        patch: &patch,
+    };
+    let message = publish::commit_message(plan, edits, provenance);
     Ok(Draft { tree, message })
 }
 

@@ -78,7 +78,11 @@ impl<'a> Planned<'a> {
         let mut keeps_branch = false;
         match gate {
             Gate::None => {}
-            Gate::Open(open) => keeps_branch = publish::keep_held(&mut plan, open, keys),
+            Gate::Open(open) => {
+                // Of a snapshot that broke off nothing can be taken for gone.
+                keeps_branch = publish::keep_held(&mut plan, open, &world.manifests, keys)
+                    || world.is_partial();
+            }
             Gate::Order(changes) => same_pr::hold_unordered(&mut plan, deliveries, changes),
         }
         plan.workloads

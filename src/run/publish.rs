@@ -6,7 +6,7 @@ use std::time::Duration;
 use git2::Oid;
 use jiff::SignedDuration;
 
-use super::branch::WaveBranch;
+use super::branch::{SIGNS, WaveBranch};
 use super::planned::Planned;
 use super::pull_request::{self, Site};
 use super::same_pr;
@@ -45,11 +45,18 @@ pub(super) fn publish(cli: &Cli, args: &ApplyArgs) -> Result<u8, RunError> {
     let mut world: Option<World> = None;
     let mut own = None;
     let mut tries = 1;
+    // A person's commit has a status of its own.
+    let is_ours = |tips: &Tips, tip| {
+        let opened = repository.reopen();
+        opened.is_ok_and(|it| it.own_tip(&name, tip, tips.base, SIGNS).is_ok())
+    };
     loop {
         let attempt = tips(&repository, remote, &base, &name)
             .map_err(RunError::from)
             .and_then(|tips| {
-                own = tips.own;
+                own = tips
+                    .own
+                    .filter(|&tip| site.is_some() && is_ours(&tips, tip));
                 refuse_copy(&repository, remote, &base, &name, &tips)?;
                 let at = match world.take() {
                     Some(world) if !args.same_pr => world.at(&args.input, tips.base)?,
@@ -154,7 +161,7 @@ fn reach(
     for commits in [Some(200), Some(2_000), Some(20_000), None] {
         // Opened anew: the history of an open repository stays as it was read.
         let opened = repository.reopen()?;
-        match opened.own_tip(branches[1], own, tips.base, publish::is_ours) {
+        match opened.own_tip(branches[1], own, tips.base, SIGNS) {
             Err(GitError::ShallowHistory) => repository.deepen(remote, &branches, commits)?,
             _ => return Ok(()),
         }

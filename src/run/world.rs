@@ -11,7 +11,7 @@ use super::source::{ManifestSource, cluster_policy};
 use crate::cli::{Cli, InputArgs};
 use crate::config::{ClusterPolicy, Policy};
 use crate::decision::Inputs;
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Diagnostic, DiagnosticCode};
 use crate::edge::git::GitRepository;
 use crate::error::{ErrorKind, RunError};
 use crate::gitops::{DeliveryMap, Repository};
@@ -132,6 +132,12 @@ impl World {
         self.manifests = tree.manifests;
         self.diagnostics = [self.said_of_snapshot.clone(), tree.diagnostics].concat();
         Ok(self)
+    }
+
+    /// Whether only a part of the snapshot could be read.
+    pub(super) fn is_partial(&self) -> bool {
+        let broken = |one: &Diagnostic| one.code == DiagnosticCode::SnapshotUnparsable;
+        self.said_of_snapshot.iter().any(broken)
     }
 
     /// What decisions are made from.

@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use git2::{ErrorCode, Oid, Repository};
 
 pub use commit::{Authorship, NewCommit, Orphan, Person};
-pub use own::OwnBranch;
+pub use own::{OwnBranch, Signs};
 pub use remote::{Push, Reach, redacted};
 
 /// Git did not do what it was asked.

@@ -19,13 +19,21 @@ pub struct OwnBranch {
     pub base: Oid,
     /// Whether it holds commits that base no longer has, so that it cannot stay.
     pub is_stranded: bool,
+    /// The message of our commit; none where base has it already.
+    pub message: Option<String>,
+}
+
+/// How commits of ours are known.
+#[derive(Debug, Clone, Copy)]
+pub struct Signs {
+    /// Whether a commit is ours, by its message and the digest of what it changes.
+    pub is_ours: fn(&str, &str) -> bool,
+    /// The commit that it was made on, by its message.
+    pub base_of: fn(&str) -> Option<&str>,
 }
 
 impl GitRepository {
     /// What a branch of ours stands at: a single commit of ours, and clean merges of base over it.
-    ///
-    /// `is_ours` tells our commits by their message and the [digest](Self::patch_digest) of what they
-    /// change.
     ///
     /// # Errors
     ///
@@ -36,7 +44,7 @@ impl GitRepository {
         branch: &str,
         tip: Oid,
         base: Oid,
-        is_ours: impl Fn(&str, &str) -> bool,
+        signs: Signs,
     ) -> Result<OwnBranch, GitError> {
         let tip = self
             .repository
@@ -48,22 +56,30 @@ impl GitRepository {
                 tip: tip.id(),
                 base: tip.id(),
                 is_stranded: false,
+                message: None,
             });
         }
         let (own, merged) = self.below_merges(&tip, base)?;
-        if let (Some(parent), true) = (own.parent_id(0).ok(), self.is_own(&own, &is_ours)) {
+        if let (Some(parent), true) = (own.parent_id(0).ok(), self.is_own(&own, &signs.is_ours)) {
+            let message = String::from_utf8_lossy(own.message_bytes()).into_owned();
             let base_of_tip = merged.unwrap_or(parent);
             let is_on_base = self.is_on(base, base_of_tip)?;
-            return Ok(OwnBranch {
-                tip: tip.id(),
-                base: base_of_tip,
-                is_stranded: !is_on_base.ok_or(GitError::ShallowHistory)?,
-            });
+            let is_on_base = is_on_base.ok_or(GitError::ShallowHistory)?;
+            // What base no longer has may be what base gave up, or what a person put below ours.
+            let was_base = (signs.base_of)(&message) == Some(parent.to_string().as_str());
+            if is_on_base || was_base {
+                return Ok(OwnBranch {
+                    tip: tip.id(),
+                    base: base_of_tip,
+                    is_stranded: !is_on_base,
+                    message: Some(message),
+                });
+            }
         }
         Err(GitError::ForeignBranch {
             branch: branch.to_owned(),
             commit: tip.id().to_string(),
-            ours: self.last_own(&tip, &is_ours).map(|id| id.to_string()),
+            ours: self.last_own(&tip, &signs.is_ours).map(|id| id.to_string()),
         })
     }
 

@@ -460,3 +460,103 @@ fn a_commit_that_is_only_looked_at_deletes_nothing() {
     clone.meshroll(&looked_at[..5]).fail(1);
     assert_eq!(clone.git(&["rev-parse", BRANCH]), tip);
 }
+
+#[test]
+fn a_persons_commit_below_ours_stops_us_too() {
+    let remote = Remote::new();
+    let clone = remote.clone();
+    push(&clone, &[]).succeed();
+    let person = remote.clone();
+    person.git(&["checkout", "--quiet", "-b", "mine", "origin/main"]);
+    person.write("note.txt", "mine").commit("a note");
+    person.git(&["cherry-pick", &format!("origin/{BRANCH}")]);
+    person.git(&[
+        "push",
+        "--quiet",
+        "--force",
+        "origin",
+        &format!("mine:{BRANCH}"),
+    ]);
+    let tip = remote.tip(BRANCH);
+    let exclude = "exclude: [{namespaces: [shop], reason: x}]\n";
+    clone.write("meshroll.yaml", exclude).commit("exclude");
+    clone.git(&["push", "--quiet", "origin", "main"]);
+    let stopped = push(&clone, &[]).fail(1);
+    assert!(
+        stopped.contains("a commit that meshroll did not write"),
+        "{stopped}"
+    );
+    assert_eq!(remote.tip(BRANCH), tip);
+}
+
+#[test]
+fn another_clusters_branch_is_not_taken_over() {
+    let remote = Remote::new();
+    let clone = remote.clone();
+    push(&clone, &[]).succeed();
+    let tip = remote.tip(BRANCH);
+    let example = fs::read_to_string(crate::common::fixture("example/snapshot.json"));
+    let other = example.expect("a file").replace(
+        "051c1ad5-f5de-48cc-a216-14c41f8e862e",
+        "1c0ffee1-f5de-48cc-a216-14c41f8e862e",
+    );
+    clone.write(".git/other.json", &other);
+    let apply = [
+        "apply",
+        "--to",
+        "branch",
+        "--push",
+        "--snapshot",
+        ".git/other.json",
+    ];
+    let refused = clone.meshroll(&apply).fail(1);
+    assert!(
+        refused.contains("holds the restarts of another cluster"),
+        "{refused}"
+    );
+    assert!(refused.contains("--cluster NAME"), "{refused}");
+    assert_eq!(remote.tip(BRANCH), tip);
+    clone
+        .meshroll(&[&apply[..], &["--cluster", "other"]].concat())
+        .succeed();
+    assert!(remote.has("meshroll/other/all"));
+}
+
+#[test]
+fn what_cannot_be_told_takes_no_edit_out() {
+    let remote = Remote::new();
+    let clone = remote.clone();
+    push(&clone, &[]).succeed();
+    let tip = remote.tip(BRANCH);
+    // A copy on base makes two manifests claim the workloads.
+    let cart = clone.read("shop/cart.yaml");
+    clone.write(
+        "backup/cart.yaml",
+        &cart.replace("name: cart", "name: cart\n  namespace: shop"),
+    );
+    clone
+        .commit("a backup")
+        .git(&["push", "--quiet", "origin", "main"]);
+    let kept = push(&clone, &[]).succeed();
+    assert!(kept.contains("has it already"), "{kept}");
+    clone.git(&["revert", "--no-edit", "HEAD"]);
+    clone.git(&["push", "--quiet", "origin", "main"]);
+    // A snapshot that breaks off among the pods.
+    let example = fs::read_to_string(crate::common::fixture("example/snapshot.json"));
+    let example = example.expect("a file");
+    let cut = example.rfind("\"kind\": \"Pod\"").expect("a pod");
+    clone.write(".git/cut.json", &example[..cut]);
+    let mut apply = vec!["apply", "--to", "branch", "--push", "--allow-partial"];
+    apply.extend([
+        "--now",
+        "2026-11-20T08:52:11Z",
+        "--snapshot",
+        ".git/cut.json",
+    ]);
+    let outcome = clone.meshroll(&apply).run();
+    assert!(
+        outcome.status == 0 && outcome.stdout.contains("has it already"),
+        "{outcome:?}"
+    );
+    assert_eq!(remote.tip(BRANCH), tip);
+}

@@ -321,7 +321,8 @@ fn comments(state: &mut State, request: &Request, parts: &[&str]) -> Answer {
     match (request.method.as_str(), parts) {
         ("POST", ["issues", number, "comments"]) => {
             check(state, request, (&["body"], &[]));
-            state.next_id += 1;
+            // Ids of comments outgrew 32 bits.
+            state.next_id = state.next_id.max(5_000_000_000) + 1;
             let (id, on) = (state.next_id, number.parse().expect("a number"));
             state.comments.push((id, on, text(), true));
             Answer::json(201, &json!({ "id": id, "body": text() }))
@@ -380,9 +381,10 @@ fn read_comments(state: &State, variables: &Value) -> Value {
     let cursor = variables["after"]
         .as_str()
         .map_or(0, |text| text.parse().expect("a cursor"));
-    let page = all.get(cursor).map(
-        |(id, _, body, ours)| json!({ "databaseId": id, "body": body, "viewerDidAuthor": ours }),
-    );
+    let page = all.get(cursor).map(|(id, _, body, ours)| {
+        let url = format!("https://github.example/acme/gitops/pull/7#issuecomment-{id}");
+        json!({ "url": url, "body": body, "viewerDidAuthor": ours })
+    });
     let next = cursor + 1;
     let info = json!({ "hasNextPage": next < all.len(), "endCursor": next.to_string() });
     let comments = json!({ "nodes": page.into_iter().collect::<Vec<_>>(), "pageInfo": info });

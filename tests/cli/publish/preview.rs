@@ -48,7 +48,8 @@ fn the_comment_is_one_and_goes_when_the_mesh_stays_as_it_is() {
             false,
         ));
     });
-    assert_eq!(preview(&repository, &hub, &[]).status, 0);
+    let outcome = preview(&repository, &hub, &[]);
+    assert_eq!(outcome.status, 0, "{}", outcome.stderr);
     let comments = hub.with(|hub| hub.comments.clone());
     let [_, (_, 7, text, true)] = comments.as_slice() else {
         panic!("{comments:?}");

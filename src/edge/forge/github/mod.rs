@@ -57,7 +57,7 @@ impl From<RawPullRequest> for PullRequest {
 }
 
 /// REST does not say whose a comment is in a way that every token may ask: GraphQL does.
-const COMMENTS: &str = "query($owner: String!, $name: String!, $number: Int!, $after: String) { repository(owner: $owner, name: $name) { pullRequest(number: $number) { comments(first: 100, after: $after) { nodes { databaseId body viewerDidAuthor } pageInfo { hasNextPage endCursor } } } } }";
+const COMMENTS: &str = "query($owner: String!, $name: String!, $number: Int!, $after: String) { repository(owner: $owner, name: $name) { pullRequest(number: $number) { comments(first: 100, after: $after) { nodes { url body viewerDidAuthor } pageInfo { hasNextPage endCursor } } } } }";
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -76,7 +76,7 @@ struct PageInfo {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct RawComment {
-    database_id: Option<u64>,
+    url: String,
     body: String,
     viewer_did_author: bool,
 }
@@ -201,7 +201,9 @@ impl Forge for Github {
             let comments: RawComments = self.client.decode(action, found)?;
             let ours = comments.nodes.into_iter().find_map(|raw| {
                 let is_ours = raw.viewer_did_author && raw.body.starts_with(marker);
-                let (id, body) = (raw.database_id?, raw.body);
+                // The id is in the URL: GraphQL's own number for it is too small for new ones.
+                let (_, id) = raw.url.rsplit_once("#issuecomment-")?;
+                let (id, body) = (id.parse().ok()?, raw.body);
                 is_ours.then_some(Comment { id, body })
             });
             if ours.is_some() || !comments.page_info.has_next_page {
