@@ -132,7 +132,7 @@ pub(crate) fn is_null(tree: &Tree<'_>, id: NodeId) -> bool {
 }
 
 /// Refuses a node that an alias repeats, or that is one.
-fn check_shared(tree: &Tree<'_>, id: NodeId) -> Result<(), Obstacle> {
+pub(crate) fn check_shared(tree: &Tree<'_>, id: NodeId) -> Result<(), Obstacle> {
     let node = tree.node(id);
     if matches!(node.content, Content::Alias(_)) {
         return Err(Obstacle::new(node.line, ObstacleKind::Alias));

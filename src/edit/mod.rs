@@ -13,6 +13,7 @@ mod locate;
 mod obstacle;
 mod plan;
 mod proof;
+mod referee;
 mod requests;
 mod splice;
 mod text;

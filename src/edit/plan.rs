@@ -4,7 +4,7 @@ use super::obstacle::{Obstacle, ObstacleKind};
 use super::proof::{self, Intent};
 use super::splice::{self, Pair, Subject};
 use super::text_edit::{Replacement, TextEdit};
-use super::{Assignment, EditRequest, locate};
+use super::{Assignment, EditRequest, locate, referee};
 use crate::manifest::reader;
 use crate::manifest::stream::Chunk;
 use crate::manifest::tree::Tree;
@@ -189,7 +189,7 @@ impl Before<'_> {
             .collect();
         let mut lines = proof::trees(&self.tree, &tree, &intents)?.into_iter();
         if let (Ok(old), Ok(new)) = (std::str::from_utf8(old), std::str::from_utf8(&new)) {
-            proof::referee(&self.tree, old, new, &intents)?;
+            referee::confirm((&self.tree, old), (&tree, new))?;
         }
         let first = |planned: &Planned| {
             let own = lines.by_ref().take(planned.intents.len());

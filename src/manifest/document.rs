@@ -36,7 +36,7 @@ pub(crate) fn read(text: &str, origin: Origin) -> Result<Tree<'_>, TreeError> {
         };
         copy = joined;
         match Tree::parse(&copy, origin) {
-            Ok(tree) => return Ok(tree.into_owned(text, origin)),
+            Ok(tree) => return Ok(tree.repaired(text, origin)),
             Err(next) if next.kind == TreeErrorKind::QuotedIndentation => error = next,
             Err(_) => break,
         }

@@ -30,6 +30,7 @@ pub(crate) struct Tree<'a> {
     anchors: Vec<Option<NodeId>>,
     aliased: BTreeSet<usize>,
     redefines_anchors: bool,
+    is_repaired: bool,
 }
 
 /// One node, with its place in the file.
@@ -176,6 +177,11 @@ impl<'a> Tree<'a> {
         self.redefines_anchors
     }
 
+    /// Whether it was read from a repaired copy of its text, see [`super::document::read`].
+    pub(crate) fn is_repaired(&self) -> bool {
+        self.is_repaired
+    }
+
     /// The node itself, or what it is an alias of.
     pub(crate) fn resolve(&self, id: NodeId) -> NodeId {
         match self.node(id).content {
@@ -217,9 +223,9 @@ impl<'a> Tree<'a> {
             .map(|(_, value)| self.resolve(*value))
     }
 
-    /// The same tree, independent of the text it was read from, with the lines that its offsets
-    /// have in the original text.
-    pub(crate) fn into_owned(self, original: &str, origin: Origin) -> Tree<'static> {
+    /// The tree of a repaired copy, independent of it, with the lines that its offsets have in the
+    /// original text.
+    pub(crate) fn repaired(self, original: &str, origin: Origin) -> Tree<'static> {
         let newlines: Vec<usize> = memchr::memchr_iter(b'\n', original.as_bytes())
             .map(|newline| newline + origin.offset)
             .collect();
@@ -234,6 +240,7 @@ impl<'a> Tree<'a> {
             anchors: self.anchors,
             aliased: self.aliased,
             redefines_anchors: self.redefines_anchors,
+            is_repaired: true,
         }
     }
 }
