@@ -1,13 +1,9 @@
 //! Commits, built straight in the object store, and the one step that moves a branch to them.
 
-use std::path::Path;
-
-use git2::build::TreeUpdateBuilder;
 use git2::{ErrorCode, FileMode, Oid, Signature, Time};
 use jiff::Timestamp;
 
-use super::read::EXECUTABLE;
-use super::{GitError, GitRepository, failed};
+use super::{GitError, GitRepository, failed, tree};
 
 /// A commit to be made.
 #[derive(Debug, Clone)]
@@ -149,8 +145,7 @@ impl GitRepository {
         if let Some((path, _)) = files.iter().find(|(path, _)| is_protected(path)) {
             return Err(GitError::Protected { path: path.clone() });
         }
-        self.build_tree(base, files)
-            .map_err(failed("building the commit"))
+        tree::write(&self.repository, base, files).map_err(failed("building the commit"))
     }
 
     /// Makes a commit in the object store.
@@ -309,20 +304,6 @@ impl GitRepository {
                 source,
             }),
         }
-    }
-
-    fn build_tree(&self, base: Oid, files: &[(String, Vec<u8>)]) -> Result<Oid, git2::Error> {
-        let tree = self.repository.find_commit(base)?.tree()?;
-        let mut update = TreeUpdateBuilder::new();
-        for (path, bytes) in files {
-            let entry = tree.get_path(Path::new(path))?;
-            let mode = match entry.filemode() {
-                EXECUTABLE => FileMode::BlobExecutable,
-                _ => FileMode::Blob,
-            };
-            update.upsert(path, self.repository.blob(bytes)?, mode);
-        }
-        update.create_updated(&self.repository, &tree)
     }
 
     /// The person's identity, else the one that git itself would write in this role, else

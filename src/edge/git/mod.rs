@@ -1,13 +1,16 @@
 //! Git: the repository that holds the manifests.
 //!
-//! Reading trees is in `read`, building commits straight in the object store in `commit`, telling
-//! our own from others' in `own`, and `remote` fetches and pushes with the `git` executable. Nothing here touches the work tree or the
-//! index, runs a hook or a filter, or follows a symbolic link or a submodule (`design.md` §8).
+//! Reading trees is in `read`, building commits straight in the object store in `commit` with
+//! `tree` and `pack`, telling our own from others' in `own`, and `remote` fetches and pushes with
+//! the `git` executable. Nothing here touches the work tree or the index, runs a hook or a filter,
+//! or follows a symbolic link or a submodule (`design.md` §8).
 
 mod commit;
 mod own;
+mod pack;
 mod read;
 mod remote;
+mod tree;
 
 use std::path::{Path, PathBuf};
 

@@ -15,7 +15,7 @@ type ManifestBlob = (String, Oid);
 /// Mode of a symbolic link in a tree.
 const LINK: i32 = 0o120_000;
 /// Mode of an executable file in a tree.
-pub(super) const EXECUTABLE: i32 = 0o100_755;
+const EXECUTABLE: i32 = 0o100_755;
 
 impl GitRepository {
     /// Reads every manifest of a commit that the screen lets pass, sorted by path.
