@@ -254,20 +254,22 @@ fn compare(size: usize) {
     show("100 workloads, commit's tree", &commit, &rg, "rg");
     show("every workload, work tree", &everything, &rg, "rg");
 
-    let mut writings: [Best; 2] = Default::default();
+    let mut writings: [Best; 3] = Default::default();
     for run in 0..RUNS {
         let seconds = std::time::UNIX_EPOCH.elapsed().expect("a clock").as_secs();
         let run = format!("{:x}", seconds * RUNS as u64 + run as u64);
-        writings[0].add(git_commit(&directory, &run));
-        writings[1].add(edit_and_commit(&directory, &run));
+        writings[0].add(git_commit(&directory, &run, &[]));
+        writings[1].add(git_commit(&directory, &run, &["--quiet", "--no-verify"]));
+        writings[2].add(edit_and_commit(&directory, &run));
     }
-    let [git, edit] = writings.map(Best::figure);
+    let [git, quiet, edit] = writings.map(Best::figure);
     println!(
         "git commit of 1,000 files          {:>8.1} ms, {:.1} ms with git add before it",
         millis(git.time),
         millis(git.time + git.part)
     );
     show("1,000 edits and their commit", &edit, &git, "git commit");
+    show("the same", &edit, &quiet, "git commit --quiet --no-verify");
     println!(
         "of which the edits                 {:>8.1} ms",
         millis(edit.part)
@@ -365,16 +367,16 @@ fn run_self(arguments: &[&str], directory: &Path, inherit: bool) -> String {
 }
 
 /// `git commit` of as many changed files; `part` is the `git add` before it.
-fn git_commit(directory: &Path, run: &str) -> Figure {
+fn git_commit(directory: &Path, run: &str, options: &[&str]) -> Figure {
     let set = read_work_tree(directory, named(EDITED));
-    for (path, bytes) in edited(&set, &format!("{run}a")) {
+    for (path, bytes) in edited(&set, &format!("{run}a{}", options.len())) {
         std::fs::write(directory.join(path), bytes).expect("a file");
     }
     let start = Instant::now();
     git(directory, &["add", "-u"]);
     let part = start.elapsed();
     let start = Instant::now();
-    git(directory, &["commit", "-q", "--no-verify", "-m", "restart"]);
+    git(directory, &[&["commit", "-m", "restart"], options].concat());
     let time = start.elapsed();
     git(directory, &["reset", "-q", "--hard", "HEAD~1"]);
     Figure {
@@ -396,6 +398,7 @@ fn git(directory: &Path, arguments: &[&str]) {
         ])
         .args(["-c", "gc.auto=0", "-c", "commit.gpgsign=false"])
         .args(arguments)
+        .stdout(Stdio::null())
         .status();
     assert!(status.expect("git is installed").success(), "{arguments:?}");
 }
