@@ -180,7 +180,7 @@ fn the_referee_stops_what_is_read_otherwise() {
 
 #[test]
 fn the_trees_decide_alone_where_the_referee_cannot_read() {
-    // A continuation line that begins with a colon: a list of addresses in the wild.
+    // Addresses in a list, which go-yaml reads.
     let unreadable = "a: [001:db8::, 002:db8::]\n";
     assert!(confirms(("a: b\n", "a: b\n"), (unreadable, "a: c\n")));
     let twice = "a: &x 1\nb: &x 2\n";
