@@ -66,6 +66,10 @@ impl Source {
         if self.has_ended {
             return None;
         }
+        if bytes.capacity() == 0 {
+            // Zeroes of the system's, which cost nothing where a small input leaves them alone.
+            bytes = vec![0; PIECE];
+        }
         bytes.resize(PIECE, 0);
         let (start, _) = bytes.split_at_mut(self.tail.len());
         start.copy_from_slice(&self.tail);
@@ -76,7 +80,9 @@ impl Source {
         }
         let (length, begins_item) = self.cut(&bytes);
         self.tail.clear();
-        self.tail.extend(bytes.drain(length..));
+        self.tail
+            .extend_from_slice(bytes.get(length..).unwrap_or_default());
+        bytes.truncate(length);
         Some(Piece {
             bytes,
             begins_item: std::mem::replace(&mut self.begins_item, begins_item),
