@@ -7,6 +7,11 @@ use meshroll::cli::Cli;
 use meshroll::edge::terminal;
 use meshroll::{error, run};
 
+/// Every core asks for memory at the same time, and what is released is linked with musl, whose
+/// allocator serves one at a time.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,

@@ -1,9 +1,11 @@
 //! Whole plans, as ratios measured in one run: `cargo bench --bench plan`.
 //!
-//! A generated cluster (every third workload is stale) and a generated repository of 50,000 files
-//! (100 MB), both deterministic. Held against `cat` of the snapshot, `rg -l` for the same kinds over
-//! the same tree (left out where ripgrep is not installed), and `git commit` alone on that repository's
-//! index. Warm cache; each figure is the best of three runs, as a whole process.
+//! Generated clusters (every third workload is stale) and a generated repository of 50,000 files
+//! (100 MB), all deterministic. Held against `cat` of the snapshot, the jq recipe that mesh guides
+//! give for finding outdated proxies (it runs once, and takes several times the file's size in
+//! memory), `rg -l` for the same kinds over the same tree, and `git commit` alone on that
+//! repository's index; what is not installed is left out. Warm cache; each figure is the best of
+//! some runs, as a whole process. The peak of resident memory is what GNU time tells.
 
 #![allow(
     clippy::print_stdout,
@@ -22,7 +24,11 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-const RUNS: usize = 3;
+const RUNS: usize = 5;
+/// Pods of the clusters that are planned for without manifests.
+const SIZES: [usize; 2] = [10_000, 50_000];
+/// Pods of the cluster that the repository's manifests are of.
+const PODS: usize = 15_000;
 const FILES: usize = 50_000;
 const WORKLOAD_FILES: usize = 10_000;
 const PODS_OF_A_WORKLOAD: usize = 5;
@@ -37,37 +43,30 @@ fn main() {
     }
     let directory = tempfile::tempdir().expect("a temporary directory");
     let root = directory.path();
+    println!("| what | time | against | peak memory |\n|---|---|---|---|");
+    for size in SIZES {
+        plan_alone(root, size);
+    }
     generate(root);
     let (repository, empty) = (root.join("repository"), root.join("empty"));
     let (pods, cluster) = (root.join("pods.json"), root.join("cluster.json"));
-
     let plan =
         |repository: &Path, more: &[&str]| meshroll("plan", repository, &pods, &cluster, more);
-    let megabytes = fs::metadata(&pods).expect("there").len() / 1_000_000;
-    println!("| what | time | against |\n|---|---|---|");
-    let cat = best(|| {
-        let mut cat = Command::new("cat");
-        cat.arg(&pods);
-        cat
-    });
     let snapshot = best(|| plan(&empty, &[]));
-    row(
-        &format!("plan, 15,000 pods ({megabytes} MB), no manifests"),
-        snapshot,
-        &[("`cat` of the snapshot", Some(cat))],
-    );
     let ripgrep = ripgrep(&repository);
     let work_tree = best(|| plan(&repository, &[])).saturating_sub(snapshot);
     row(
-        "… and 50,000 files of a work tree (100 MB), beyond that",
+        "… 15,000 pods and 50,000 files of a work tree (100 MB), beyond the plan without",
         work_tree,
         &[("`rg -l` for the kinds", ripgrep)],
+        peak_memory(&plan(&repository, &[])),
     );
     let commit = best(|| plan(&repository, &["--rev", "HEAD"])).saturating_sub(snapshot);
     row(
         "… or of a commit",
         commit,
         &[("`rg -l` for the kinds", ripgrep)],
+        peak_memory(&plan(&repository, &["--rev", "HEAD"])),
     );
     let applied = once_each(|| {
         let _ = quiet(
@@ -82,31 +81,84 @@ fn main() {
         "1,000 edits and the commit, beyond the plan",
         applied.saturating_sub(commit + snapshot),
         &[("`git commit` alone", Some(committed))],
+        None,
     );
+}
+
+/// A plan for a cluster of so many pods, and no manifests.
+fn plan_alone(root: &Path, size: usize) {
+    let (repository, pods) = (root.join("none"), root.join("pods.json"));
+    let cluster = root.join("cluster.json");
+    fs::create_dir_all(&repository).expect("a directory");
+    git(&repository, &["init", "--quiet"]);
+    write_pods(&pods, &cluster, size);
+    let megabytes = fs::metadata(&pods).expect("there").len() / 1_000_000;
+    let plan = || meshroll("plan", &repository, &pods, &cluster, &[]);
+    let cat = best(|| {
+        let mut cat = Command::new("cat");
+        cat.arg(&pods);
+        cat
+    });
+    row(
+        &format!("plan, {size} pods ({megabytes} MB), no manifests"),
+        best(plan),
+        &[
+            ("`cat` of the snapshot", Some(cat)),
+            ("the jq recipe", jq(&pods)),
+        ],
+        peak_memory(&plan()),
+    );
+}
+
+fn jq(pods: &Path) -> Option<Duration> {
+    let mut jq = Command::new("jq");
+    jq.args(["--arg", "image", pods::NEW_PROXY, pods::JQ_RECIPE]);
+    let start = Instant::now();
+    let status = jq.arg(pods).stdout(Stdio::null()).status().ok()?;
+    status.success().then(|| start.elapsed())
+}
+
+/// The peak of a command's resident memory in MiB.
+fn peak_memory(command: &Command) -> Option<u64> {
+    let mut timed = Command::new("/usr/bin/time");
+    timed.args(["--format", "%M"]).arg(command.get_program());
+    timed.args(command.get_args()).stdout(Stdio::null());
+    let output = timed.stderr(Stdio::piped()).output().ok()?;
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    let kibibytes: u64 = said.lines().last()?.parse().ok()?;
+    Some(kibibytes >> 10)
 }
 
 /// Writes the repository and the cluster; `cargo bench --bench plan -- generate DIR` does only that.
 fn generate(root: &Path) {
     write_repository(&root.join("repository"));
-    let pods = File::create(root.join("pods.json")).expect("a file");
-    pods::write(15_000, BufWriter::new(pods)).expect("written");
-    write_cluster(&root.join("cluster.json"), 15_000 / PODS_OF_A_WORKLOAD);
+    write_pods(&root.join("pods.json"), &root.join("cluster.json"), PODS);
     let empty = root.join("empty");
     fs::create_dir(&empty).expect("a directory");
     git(&empty, &["init", "--quiet"]);
 }
 
+fn write_pods(pods: &Path, cluster: &Path, size: usize) {
+    let file = File::create(pods).expect("a file");
+    pods::write(size, BufWriter::new(file)).expect("written");
+    write_cluster(cluster, size / PODS_OF_A_WORKLOAD);
+}
+
 /// A row of the table; what could not be measured is left out.
-fn row(what: &str, time: Duration, against: &[(&str, Option<Duration>)]) {
+fn row(what: &str, time: Duration, against: &[(&str, Option<Duration>)], peak: Option<u64>) {
     let ratio = |(name, other): &(&str, Option<Duration>)| {
         let ratio = time.as_secs_f64() / (*other)?.as_secs_f64();
-        Some(format!("{ratio:.2} × {name}"))
+        Some(match ratio {
+            0.1.. => format!("{ratio:.2} × {name}"),
+            _ => format!("1/{:.0} × {name}", 1.0 / ratio),
+        })
     };
     let ratios: Vec<String> = against.iter().filter_map(ratio).collect();
     println!(
-        "| {what} | {:.2} s | {} |",
+        "| {what} | {:.2} s | {} | {} |",
         time.as_secs_f64(),
-        ratios.join(", ")
+        ratios.join(", "),
+        peak.map_or(String::new(), |peak| format!("{peak} MiB"))
     );
 }
 

@@ -136,9 +136,6 @@ fn run(mut command: Command) -> Option<Figure> {
     })
 }
 
-const JQ_RECIPE: &str = "[.items[] | select([.spec.containers[], (.spec.initContainers // [])[]]
-    | any(.name == \"istio-proxy\" and .image != $image))] | length";
-
 fn compare(size: usize, with_jq: bool) {
     let directory = PathBuf::from(env!("CARGO_TARGET_TMPDIR"));
     let file = directory.join(format!("pods-{size}.json"));
@@ -165,7 +162,7 @@ fn compare(size: usize, with_jq: bool) {
     let jq = with_jq.then(|| {
         let mut command = Command::new("jq");
         command
-            .args(["--arg", "image", pods::NEW_PROXY, JQ_RECIPE])
+            .args(["--arg", "image", pods::NEW_PROXY, pods::JQ_RECIPE])
             .arg(&file);
         run(command)
     });

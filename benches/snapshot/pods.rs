@@ -14,6 +14,11 @@ const REPLICAS: usize = 5;
 pub(crate) const NEW_PROXY: &str = "docker.io/istio/proxyv2:1.27.3";
 const OLD_PROXY: &str = "docker.io/istio/proxyv2:1.26.1";
 
+/// How many pods run another proxy than `$image`: what mesh guides ask jq.
+pub(crate) const JQ_RECIPE: &str =
+    "[.items[] | select([.spec.containers[], (.spec.initContainers // [])[]]
+    | any(.name == \"istio-proxy\" and .image != $image))] | length";
+
 /// Writes a List of so many pods.
 pub(crate) fn write(count: usize, mut sink: impl Write) -> io::Result<()> {
     sink.write_all(b"{\n    \"apiVersion\": \"v1\",\n    \"items\": [\n")?;

@@ -71,7 +71,11 @@ impl<'a> Planned<'a> {
             .filter(|member| selection.covers(member))
             .map(|member| member.reference.clone())
             .collect();
-        let (decisions, mut decided) = decision::decide(inputs, &members);
+        let (mesh, snapshot) = (&world.mesh, &world.snapshot);
+        let ((decisions, mut decided), usage) = rayon::join(
+            || decision::decide(inputs, &members),
+            || mesh.usage(snapshot),
+        );
         found.append(&mut decided);
         let mut plan = wave::schedule(decisions, &world.policy);
         let keys = &world.policy.annotations;
@@ -98,7 +102,7 @@ impl<'a> Planned<'a> {
             plan,
             edits,
             diagnostics,
-            usage: world.mesh.usage(&world.snapshot),
+            usage,
             cluster: &args.repository.cluster,
             assumed: None,
             keeps_branch,

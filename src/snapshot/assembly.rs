@@ -1,11 +1,14 @@
 //! The assembly: objects from any number of inputs become one snapshot.
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use jiff::Timestamp;
 
 use super::document::ListMetadata;
 use super::gaps::gaps;
+use super::items::ItemReader;
 use super::kinds::{Kind, Role, find};
 use super::merge::{InputFacts, Merge, Sighting, Sightings};
 use super::object::{Context, Found, Item, TypeMeta};
@@ -20,8 +23,8 @@ use crate::manifest::{ObjectRef, group_of};
 /// Everything found so far.
 #[derive(Debug, Default)]
 pub(super) struct Assembly {
-    annotation_keys: Vec<String>,
-    pool: Pool,
+    annotation_keys: Arc<[String]>,
+    pool: Arc<Pool>,
     namespaces: Sightings<Metadata>,
     pods: Sightings<Pod>,
     replica_sets: Sightings<ReplicaSet>,
@@ -39,7 +42,7 @@ pub(super) struct Assembly {
 impl Assembly {
     pub(super) fn new(annotation_keys: Vec<String>) -> Self {
         Self {
-            annotation_keys,
+            annotation_keys: annotation_keys.into(),
             ..Self::default()
         }
     }
@@ -49,6 +52,17 @@ impl Assembly {
         Context {
             annotation_keys: &self.annotation_keys,
             previous: self.pods.last().map(|sighting| &sighting.value),
+            repeats: None,
+        }
+    }
+
+    /// How the items of a List are read beside the rest of it.
+    pub(super) fn item_reader(&self, typed: Option<TypeMeta<'static>>) -> ItemReader {
+        ItemReader {
+            typed,
+            annotation_keys: Arc::clone(&self.annotation_keys),
+            pool: Arc::clone(&self.pool),
+            repeats: RefCell::default(),
         }
     }
 
@@ -103,17 +117,24 @@ impl Assembly {
     }
 
     /// Takes in one item.
-    pub(super) fn add(&mut self, item: Item) {
+    pub(super) fn add(&mut self, mut item: Item) {
+        if let Item::Kept { found, .. } = &mut item {
+            self.pool.share(found);
+        }
+        self.add_shared(item);
+    }
+
+    /// As [`Assembly::add`], for an item that shares already what it can.
+    pub(super) fn add_shared(&mut self, item: Item) {
         self.seen += 1;
         let input = self.inputs.len();
         match item {
             Item::Kept {
                 kind,
-                mut found,
+                found,
                 version,
             } => {
                 self.hold_kind(kind.group, kind.kind);
-                self.pool.share(&mut found);
                 self.add_found(found, version, input);
             }
             Item::Injection(injection) => self.injections.push(Sighting {

@@ -65,19 +65,27 @@ struct Untyped {
 
 impl Document<'_> {
     fn object(&mut self) -> Result<(), Fault> {
-        let start = self.window.mark();
+        let start = self.window.offset();
         let mut has_items = false;
         self.window.take(b'{', start)?;
         let mut next = self.window.peek_keeping(start)?;
         while next != Some(b'}') {
-            let keep_from = if has_items { self.window.mark() } else { start };
+            let keep_from = if has_items {
+                self.window.offset()
+            } else {
+                start
+            };
             let key: String = self.window.owned(keep_from)?;
             self.window.take(b':', keep_from)?;
             has_items |= self.field(&key, keep_from)?;
             if !has_items && self.is_single() {
                 return self.single(start);
             }
-            let keep_from = if has_items { self.window.mark() } else { start };
+            let keep_from = if has_items {
+                self.window.offset()
+            } else {
+                start
+            };
             next = self.window.peek_keeping(keep_from)?;
             if next != Some(b'}') {
                 self.window.take(b',', keep_from)?;
@@ -87,11 +95,10 @@ impl Document<'_> {
             }
         }
         if !has_items {
-            return Err(self
-                .window
-                .fault(start, "neither a List nor an object: it has no kind"));
+            let message = "neither a List nor an object: it has no kind";
+            return Err(Fault::at(start, message));
         }
-        let end = self.window.mark();
+        let end = self.window.offset();
         self.window.take(b'}', end)?;
         if let Some(item_type) = self.type_meta.item_type() {
             self.assembly.hold(&item_type);
@@ -131,16 +138,19 @@ impl Document<'_> {
 
     fn items(&mut self) -> Result<(), Fault> {
         let typed = self.type_meta.item_type();
-        let start = self.window.mark();
+        let start = self.window.offset();
         self.window.take(b'[', start)?;
         if self.window.peek()? == Some(b']') {
-            let end = self.window.mark();
+            let end = self.window.offset();
             return self.window.take(b']', end);
         }
+        let reader = self.assembly.item_reader(typed.clone());
+        self.window.read_ahead(&reader);
         loop {
+            self.items_ahead()?;
             self.item(typed.as_ref())?;
             let next = self.window.peek()?;
-            let here = self.window.mark();
+            let here = self.window.offset();
             if next == Some(b']') {
                 return self.window.take(b']', here);
             }
@@ -148,21 +158,31 @@ impl Document<'_> {
         }
     }
 
+    /// Takes the items that were read ahead, up to one that was not.
+    fn items_ahead(&mut self) -> Result<(), Fault> {
+        loop {
+            let items = self.window.take_items()?;
+            if items.is_empty() {
+                return Ok(());
+            }
+            for item in items {
+                self.assembly.add_shared(item);
+            }
+        }
+    }
+
     fn item(&mut self, typed: Option<&TypeMeta<'_>>) -> Result<(), Fault> {
         self.window.peek()?;
-        let mark = self.window.mark();
+        let offset = self.window.offset();
         let context = self.assembly.context();
-        let (item, text) = self.window.value(mark, |text| {
+        let (item, text) = self.window.value(offset, |text| {
             let (item, length) = object::read(text, typed, context)?;
             let untyped = matches!(item, Item::Untyped);
             let text = untyped.then(|| text.get(..length).unwrap_or_default().to_owned());
             Ok(((item, text), length))
         })?;
         match text {
-            Some(text) => {
-                let offset = self.window.offset_of(mark);
-                self.untyped.push(offset, text)
-            }
+            Some(text) => self.untyped.push(offset, text),
             None => {
                 self.assembly.add(item);
                 Ok(())

@@ -246,6 +246,7 @@ fn kept(raw: &RawPod<'_>, workload: &ObjectRef, keys: &[String]) -> Result<Pod, 
     let context = Context {
         annotation_keys: keys,
         previous: None,
+        repeats: None,
     };
     let (pod, _) = raw.keep(context)?;
     let injected = |containers: &[Container]| {

@@ -4,9 +4,10 @@
 //! Pods are streamed into the few fields that the model uses; they never become a DOM. Secrets are
 //! never looked at.
 //!
-//! `window` holds the part of an input that is in memory, `document` and `yaml` cut items out of
-//! it, `object` and `pod` keep of each what [`KINDS`] says, and `assembly` makes one snapshot of
-//! all of them.
+//! `source` reads an input piece by piece and `chunk` has every core read the items of a piece,
+//! while `window` holds the part of an input that is in memory and `document` and `yaml` cut out of
+//! it what was not read ahead. `json` and serde read values, `object` and `pod` keep of each what
+//! [`KINDS`] says, and `assembly` makes one snapshot of all of them.
 
 mod assembly;
 mod chunk;
@@ -17,6 +18,8 @@ mod fields;
 mod freshness;
 mod gaps;
 mod injection;
+mod items;
+mod json;
 mod keep;
 mod kinds;
 mod list;
@@ -26,6 +29,7 @@ mod object;
 mod pod;
 mod pool;
 mod record;
+mod source;
 mod text;
 mod whole;
 mod window;

@@ -1,16 +1,18 @@
 //! One object: from the bytes of an item to what is kept of it.
 
 use std::borrow::Cow;
+use std::cell::RefCell;
 
 use serde::Deserialize;
 use serde::de::{DeserializeSeed as _, IgnoredAny};
 use serde_json::Value;
 
 use super::injection::{self, Injection};
+use super::json::{self, Repeats};
 use super::kinds::{Kind, Reading, Role, find};
 use super::metadata::RawMetadata;
 use super::pod::{RawPod, RawPodTemplate};
-use super::window::{Refusal, one};
+use super::window::{Refusal, one, one_like};
 use super::{ClusterObject, LiveWorkload, Metadata, Pod, ReplicaSet};
 use crate::manifest::{ObjectRef, PodTemplate, StringMap, group_of, null_default};
 
@@ -52,6 +54,8 @@ pub(super) struct Context<'c> {
     pub(super) annotation_keys: &'c [String],
     /// The pod before this one, which often is of the same template.
     pub(super) previous: Option<&'c Pod>,
+    /// What the items before this one had in common with each other.
+    pub(super) repeats: Option<&'c RefCell<Repeats>>,
 }
 
 /// `apiVersion` and `kind`, which come first in what kubectl prints.
@@ -175,12 +179,12 @@ fn read_kind(
     };
     match kind.role {
         Role::Pod => {
-            let (raw, length) = one::<RawPod<'_>>(text)?;
+            let (raw, length) = one_like::<RawPod<'_>>(text, context.repeats)?;
             let (pod, version) = raw.keep(context).map_err(Refusal::new)?;
             Ok((kept((Found::Pod(Box::new(pod)), version)), length))
         }
         Role::ReplicaSet => {
-            let (raw, length) = one::<RawReplicaSet<'_>>(text)?;
+            let (raw, length) = one_like::<RawReplicaSet<'_>>(text, context.repeats)?;
             let found = raw.keep(api_version, context).map_err(Refusal::new)?;
             Ok((kept(found), length))
         }
@@ -365,9 +369,15 @@ fn keep(text: &str, reading: &Reading) -> Result<serde_json::Map<String, Value>,
     if reading.kind.fields().is_empty() {
         return Ok(serde_json::Map::new());
     }
-    let mut deserializer = serde_json::Deserializer::from_str(text);
-    let kept = (&reading.kept).deserialize(&mut deserializer);
-    match kept.map_err(|error| Refusal::json(&error, text))? {
+    let kept = match json::read(&reading.kept, text, None) {
+        Some((kept, _)) => kept,
+        None => {
+            let mut deserializer = serde_json::Deserializer::from_str(text);
+            let kept = (&reading.kept).deserialize(&mut deserializer);
+            kept.map_err(|error| Refusal::json(&error, text))?
+        }
+    };
+    match kept {
         Value::Object(map) => Ok(map),
         _ => Err(Refusal::new("an item that is no object")),
     }

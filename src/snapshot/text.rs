@@ -50,6 +50,10 @@ impl<'de> Visitor<'de> for TextVisitor {
         Ok(Text(Some(Cow::Owned(value.to_owned()))))
     }
 
+    fn visit_string<E>(self, value: String) -> Result<Text<'de>, E> {
+        Ok(Text(Some(Cow::Owned(value))))
+    }
+
     fn visit_unit<E>(self) -> Result<Text<'de>, E> {
         Ok(Text(None))
     }
@@ -145,7 +149,7 @@ impl<'de, V: Deserialize<'de>> Visitor<'de> for PairsVisitor<V> {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Pairs<'de, V>, A::Error> {
-        let mut pairs = Vec::new();
+        let mut pairs = Vec::with_capacity(8);
         while let Some(pair) = map.next_entry()? {
             pairs.push(pair);
         }

@@ -79,6 +79,7 @@ fn whole(
     let context = Context {
         annotation_keys: &[],
         previous: None,
+        repeats: None,
     };
     let (item, _) = object::read(&object.to_string(), Some(typed), context)?;
     let Item::Kept {

@@ -3,22 +3,24 @@
 //! Values are parsed where they lie. When one does not end inside the window, more bytes are read
 //! and it is parsed again from its start: with a window of many values that happens once in a
 //! while, and it saves the separate pass that would find the value's end first.
-//!
-//! Marks count bytes without indentation; [`Window::offset_of`] turns them into offsets in the
-//! input.
 
-use std::collections::VecDeque;
+use std::cell::RefCell;
 use std::io::Read;
+use std::marker::PhantomData;
 
 use serde::Deserialize;
 use serde::de::{DeserializeOwned, IgnoredAny};
 
 use super::SnapshotError;
 use super::chunk::{Chunk, Chunks, Failure};
+use super::items::ItemReader;
+use super::json::{self, Repeats};
+use super::object::Item;
 
-/// The largest single value, without indentation. The API server refuses objects of a few MiB;
-/// what is larger is no object, and holding it would break the bound on memory.
-pub(super) const VALUE_LIMIT: usize = 8 << 20;
+/// The largest single value. The API server refuses objects of a few MiB, which are several times
+/// as large with indentation; what is larger is no object, and holding it would break the bound on
+/// memory.
+pub(super) const VALUE_LIMIT: usize = 24 << 20;
 
 /// What is wrong with an input, and where.
 #[derive(Debug)]
@@ -63,12 +65,8 @@ pub(super) struct Window {
     buffer: String,
     /// Where in the buffer the next unread byte lies.
     position: usize,
-    /// Mark of the buffer's first byte.
+    /// Offset in the input of the buffer's first byte.
     base: u64,
-    /// Mark of the end of what was read.
-    end: u64,
-    /// The chunks of which something is in the buffer, each with the mark of its first byte.
-    kept: VecDeque<(u64, Chunk)>,
     failure: Option<Failure>,
     ended: bool,
 }
@@ -81,40 +79,24 @@ impl Window {
             buffer: String::new(),
             position: 0,
             base: 0,
-            end: 0,
-            kept: VecDeque::new(),
             failure: None,
             ended: false,
         }
     }
 
-    /// Mark of the next unread byte.
-    pub(super) fn mark(&self) -> u64 {
+    /// Offset in the input of the next unread byte.
+    pub(super) fn offset(&self) -> u64 {
         self.base + self.position as u64
-    }
-
-    /// Offset in the input of what lies at a mark that has not left the window.
-    pub(super) fn offset_of(&self, mark: u64) -> u64 {
-        let chunk = self.kept.iter().rfind(|(start, _)| *start <= mark);
-        chunk.or(self.kept.front()).map_or(mark, |(start, chunk)| {
-            let index = usize::try_from(mark.saturating_sub(*start));
-            chunk.offset_of(index.unwrap_or(usize::MAX))
-        })
-    }
-
-    /// A fault at a mark that has not left the window.
-    pub(super) fn fault(&self, mark: u64, message: impl Into<String>) -> Fault {
-        Fault::at(self.offset_of(mark), message)
     }
 
     /// A fault at the next unread byte.
     pub(super) fn fault_here(&self, message: impl Into<String>) -> Fault {
-        self.fault(self.mark(), message)
+        Fault::at(self.offset(), message)
     }
 
-    /// Goes back to a mark that has not left the window.
-    pub(super) fn rewind(&mut self, mark: u64) {
-        let position = mark.saturating_sub(self.base);
+    /// Goes back to an offset that has not left the window.
+    pub(super) fn rewind(&mut self, offset: u64) {
+        let position = offset.saturating_sub(self.base);
         self.position = usize::try_from(position).unwrap_or(self.position);
     }
 
@@ -130,7 +112,7 @@ impl Window {
         self.forget(keep_from);
         if self.buffer.len() > VALUE_LIMIT {
             let message = format!("a value of more than {} MiB", VALUE_LIMIT >> 20);
-            return Err(self.fault(self.base, message));
+            return Err(Fault::at(self.base, message));
         }
         // Doubling keeps the cost of parsing a large value again linear.
         let before = self.buffer.len();
@@ -143,24 +125,59 @@ impl Window {
     }
 
     fn fill_once(&mut self) -> Result<bool, Fault> {
+        let chunk = self.next_chunk()?;
+        let is_more = chunk.is_some();
+        if let Some(chunk) = chunk {
+            self.append(chunk, 0);
+        }
+        Ok(is_more)
+    }
+
+    fn next_chunk(&mut self) -> Result<Option<Chunk>, Fault> {
         match self.failure.take() {
             Some(Failure::Io(error)) => return Err(Fault::Io(error)),
             Some(Failure::NotUtf8) => {
-                return Err(self.fault(u64::MAX, "bytes that are not UTF-8"));
+                let end = self.base + self.buffer.len() as u64;
+                return Err(Fault::at(end, "bytes that are not UTF-8"));
             }
             None => {}
         }
-        let Some(mut chunk) = self.chunks.next() else {
-            self.ended = true;
-            return Ok(false);
+        let chunk = self.chunks.next();
+        self.ended = chunk.is_none();
+        Ok(chunk)
+    }
+
+    /// Goes on with a chunk, but for the beginning of its text.
+    fn append(&mut self, chunk: Chunk, from: usize) {
+        self.failure = chunk.failure;
+        let rest = chunk.text.get(from..).unwrap_or_default();
+        self.buffer.push_str(rest);
+        self.chunks.give_back(chunk.text);
+    }
+
+    /// Begins to read items ahead of their use: the next value is one of them.
+    pub(super) fn read_ahead(&mut self, items: &ItemReader) {
+        self.chunks.read_ahead(items);
+    }
+
+    /// The items that come next, where they have been read already. The next value is an item, and
+    /// so is what comes after these: each of them had a comma after it.
+    pub(super) fn take_items(&mut self) -> Result<Vec<Item>, Fault> {
+        let blank = |byte: u8| matches!(byte, b' ' | b'\n' | b'\r' | b'\t');
+        if self.ended || !self.unread().bytes().all(blank) {
+            return Ok(Vec::new());
+        }
+        let Some(mut chunk) = self.next_chunk()? else {
+            return Ok(Vec::new());
         };
-        self.failure = chunk.failure.take();
-        self.buffer.push_str(&chunk.text);
-        let start = self.end;
-        self.end += chunk.text.len() as u64;
-        self.chunks.give_back(std::mem::take(&mut chunk.text));
-        self.kept.push_back((start, chunk));
-        Ok(true)
+        let items = std::mem::take(&mut chunk.items);
+        if items.length > 0 {
+            self.base += (self.buffer.len() + items.length) as u64;
+            self.position = 0;
+            self.buffer.clear();
+        }
+        self.append(chunk, items.length);
+        Ok(items.found)
     }
 
     fn forget(&mut self, keep_from: u64) {
@@ -172,17 +189,11 @@ impl Window {
         self.buffer.drain(..gone);
         self.position -= gone;
         self.base += gone as u64;
-        // The last chunk stays, to tell where the input ends.
-        while let Some((next, _)) = self.kept.get(1)
-            && *next <= self.base
-        {
-            self.kept.pop_front();
-        }
     }
 
     /// The next byte that is no white space, which stays unread; none at the end.
     pub(super) fn peek(&mut self) -> Result<Option<u8>, Fault> {
-        let keep_from = self.mark();
+        let keep_from = self.offset();
         self.peek_keeping(keep_from)
     }
 
@@ -197,7 +208,7 @@ impl Window {
                 return Ok(byte);
             }
             self.position = self.buffer.len();
-            if !self.fill(keep_from.min(self.mark()))? {
+            if !self.fill(keep_from.min(self.offset()))? {
                 return Ok(None);
             }
         }
@@ -236,11 +247,11 @@ impl Window {
                 }
                 Err(refusal) if refusal.cut_off && !self.ended => {}
                 Err(refusal) => {
-                    let mark = self.mark() + refusal.position as u64;
-                    return Err(self.fault(mark, refusal.message));
+                    let offset = self.offset() + refusal.position as u64;
+                    return Err(Fault::at(offset, refusal.message));
                 }
             }
-            let start = self.mark();
+            let start = self.offset();
             self.fill(keep_from.min(start))?;
         }
     }
@@ -312,6 +323,17 @@ fn position(bytes: &[u8], line: usize, column: usize) -> usize {
 
 /// Parses the value at the start of `text`, and tells how long it is.
 pub(super) fn one<'a, T: Deserialize<'a>>(text: &'a str) -> Result<(T, usize), Refusal> {
+    one_like(text, None)
+}
+
+/// As [`one`], for a value that may be much like others before it.
+pub(super) fn one_like<'a, T: Deserialize<'a>>(
+    text: &'a str,
+    repeats: Option<&RefCell<Repeats>>,
+) -> Result<(T, usize), Refusal> {
+    if let Some(read) = json::read(PhantomData::<T>, text, repeats) {
+        return Ok(read);
+    }
     let mut values = serde_json::Deserializer::from_str(text).into_iter::<T>();
     match values.next() {
         Some(Ok(value)) => Ok((value, values.byte_offset())),

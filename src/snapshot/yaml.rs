@@ -11,7 +11,10 @@ use serde_json::Value;
 use super::assembly::Assembly;
 use super::document::ListMetadata;
 use super::object::{self, Item, TypeMeta};
-use super::window::{Fault, VALUE_LIMIT};
+use super::window::Fault;
+
+/// The largest document, or item of a List. The API server refuses objects of a few MiB.
+const VALUE_LIMIT: usize = 8 << 20;
 
 /// Reads every document of a YAML stream.
 pub(super) fn read<R: Read>(reader: R, assembly: &mut Assembly) -> Result<ListMetadata, Fault> {

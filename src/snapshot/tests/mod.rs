@@ -2,6 +2,7 @@
 
 use std::io::{Cursor, Read, Write as _};
 
+mod ahead;
 mod injections;
 mod properties;
 
