@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 
-use super::carrier::Carrier;
 use super::kustomize::is_kustomization;
 use super::ownership::{self, Owner};
 use super::placement::{Placement, object};
@@ -133,43 +132,14 @@ impl<'a> DeliveryMap<'a> {
         if let Some(reason) = self.may_be_shared(placement, file) {
             return Some(reason);
         }
-        let repository = self.placements.root(placement)?.repository.as_deref();
-        let places = self
-            .placements
-            .destinations(placement.file, placement.object, repository);
-        if places.len() < 2 {
-            return None;
-        }
-        let shown: Vec<String> = places
-            .iter()
-            .map(|(cluster, namespace, name, directory)| {
-                let place = destination(cluster, namespace, name);
-                let is_like_it = |other: &&(&str, &str, &str, &str)| {
-                    (other.0, other.1, other.2) == (*cluster, *namespace, *name)
-                };
-                match places.iter().filter(is_like_it).count() {
-                    1 => place,
-                    _ => format!("{place} by {directory}"),
-                }
-            })
-            .collect();
-        let message = format!(
-            "{} makes {} objects ({}), so an edit would restart them all: give this one a patch \
-             of its own",
-            file.path,
-            places.len(),
-            shown.join(", ")
-        );
-        Some(Reason::new(ReasonCode::SharedManifest, message))
+        self.shared(placement, file)
     }
 
     /// A `kustomization.yaml` that cannot be parsed and may say what becomes of a file: one above it,
     /// or one elsewhere where the file is a base that another directory brings in.
     fn may_be_shared(&self, placement: &Placement, file: &ManifestFile) -> Option<Reason> {
         let root = self.placements.root(placement)?;
-        let carrier = root.carrier.and_then(|number| self.carriers.get(number));
-        let mut roots: Vec<String> = carrier.map(Carrier::directories).unwrap_or_default();
-        roots.extend(root.directory.clone());
+        let roots = &root.directories;
         let is_base = !roots.is_empty() && !roots.iter().any(|at| path::is_within(&file.path, at));
         let mut broken = self.broken_kustomizations();
         let found =
@@ -253,14 +223,6 @@ fn narrowed_by_origin<'p>(
     };
     let narrowed: Vec<&Placement> = found.iter().filter(is_origin).copied().collect();
     if narrowed.is_empty() { found } else { narrowed }
-}
-
-fn destination(cluster: &str, namespace: &str, name: &str) -> String {
-    if cluster.is_empty() {
-        format!("{namespace}/{name}")
-    } else {
-        format!("{namespace}/{name} of {cluster}")
-    }
 }
 
 /// What cannot be told because of a file that cannot be parsed.

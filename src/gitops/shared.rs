@@ -1,0 +1,198 @@
+//! Shared manifests: what an edit would restart besides the workload that it is for.
+//!
+//! One object of a file lands in as many places as roots render it, but for roots that are parts of
+//! others: what a kustomization brings in, or an engine's object that another one delivers. The live
+//! ones are all of one cluster. What lies apart is another cluster's or tenant's (`spec/gitops.md`
+//! §1.3, T3).
+
+use std::collections::BTreeMap;
+
+use super::carrier::{EngineObject, SourceRepository};
+use super::placement::{Placement, Placements, Root};
+use super::{DeliveryMap, path};
+use crate::manifest::ManifestFile;
+use crate::reason::{Reason, ReasonCode};
+
+/// More places than this are counted only.
+const MOST_SHOWN: usize = 5;
+
+/// One place where an object of a file lands.
+#[derive(Debug, Clone, Copy)]
+struct Place<'p> {
+    /// Cluster, namespace and name.
+    identity: (&'p str, &'p str, &'p str),
+    /// What brings it there: number and root.
+    root: (usize, &'p Root),
+}
+
+impl DeliveryMap<'_> {
+    /// Why a manifest makes more than the object that it is looked at for.
+    pub(super) fn shared(&self, placement: &Placement, file: &ManifestFile) -> Option<Reason> {
+        let places = places(&self.placements, placement, &file.path);
+        if places.len() < 2 {
+            return None;
+        }
+        let mut shown: Vec<String> = places
+            .iter()
+            .take(MOST_SHOWN)
+            .map(|place| described(place, &places))
+            .collect();
+        if let Some(more) = places
+            .len()
+            .checked_sub(MOST_SHOWN)
+            .filter(|more| *more > 0)
+        {
+            shown.push(format!("{more} more"));
+        }
+        let message = format!(
+            "{} makes {} objects ({}), so an edit would restart them all: give this one {}",
+            file.path,
+            places.len(),
+            shown.join(", "),
+            self.place_of_patch(placement, &places)
+        );
+        Some(Reason::new(ReasonCode::SharedManifest, message))
+    }
+
+    /// Where a patch stands that reaches the one object alone.
+    fn place_of_patch(&self, placement: &Placement, places: &[Place<'_>]) -> String {
+        let Some(root) = self.placements.root(placement) else {
+            return "a patch of its own".to_owned();
+        };
+        let others = || places.iter().filter(|place| place.root.0 != placement.root);
+        let is_own = |directory: &&String| {
+            root.reach.contains(*directory)
+                && others().all(|place| !place.root.1.reach.contains(*directory))
+        };
+        if let Some(directory) = root.directories.iter().find(is_own) {
+            let directory = match directory.as_str() {
+                "" => "the root directory",
+                directory => directory,
+            };
+            return format!("a patch of its own in the kustomization of {directory}");
+        }
+        let carrier = root.carrier.and_then(|number| self.carriers.get(number));
+        match carrier {
+            Some(carrier) if matches!(carrier.object, EngineObject::Kustomization(_)) => {
+                format!(
+                    "a patch of its own in `spec.patches` of {}",
+                    carrier.display()
+                )
+            }
+            Some(carrier) if carrier.reads_kustomization() => format!(
+                "a patch of its own in `spec.source.kustomize.patches` of {}",
+                carrier.display()
+            ),
+            _ => "a manifest of its own".to_owned(),
+        }
+    }
+}
+
+/// The distinct places where the object of a placement lands.
+fn places<'p>(placements: &'p Placements, placement: &Placement, file: &str) -> Vec<Place<'p>> {
+    let Some(own) = placements.root(placement) else {
+        return Vec::new();
+    };
+    let mut by_identity: BTreeMap<_, BTreeMap<usize, &Root>> = BTreeMap::new();
+    for other in placements.of_object(placement.file, placement.object) {
+        let root = placements.root(other);
+        let Some(root) = root.filter(|root| root.certain && may_be_one_repository(own, root))
+        else {
+            continue;
+        };
+        let (namespace, name) = (other.namespace.as_str(), other.name.as_str());
+        let identity = (root.destination.as_str(), namespace, name);
+        let roots = by_identity.entry(identity).or_default();
+        roots.insert(other.root, root);
+    }
+    by_identity
+        .iter()
+        .flat_map(|(identity, roots)| {
+            let place = |root| Place {
+                identity: *identity,
+                root,
+            };
+            whole(roots, file).into_iter().map(place)
+        })
+        .collect()
+}
+
+/// Whether two roots may read one repository: the names of sources tell only within one cluster.
+fn may_be_one_repository(one: &Root, other: &Root) -> bool {
+    use SourceRepository::{Named, Url};
+    match (&one.repository, &other.repository) {
+        (Some(Url(one)), Some(Url(other))) => one == other,
+        (Some(Named(first)), Some(Named(second))) if one.is_live() && other.is_live() => {
+            first == second
+        }
+        _ => true,
+    }
+}
+
+/// Of roots that bring an object to one identity, those that are no part of another one. All live
+/// ones count as one: they are one cluster's.
+fn whole<'p>(roots: &BTreeMap<usize, &'p Root>, file: &str) -> Vec<(usize, &'p Root)> {
+    let mut by_directory: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
+    for (number, root) in roots {
+        for directory in &root.directories {
+            by_directory.entry(directory).or_default().push(*number);
+        }
+    }
+    let holds = |outer: usize, inner: (usize, &Root), directory: &str, is_same: bool| {
+        let is_other = outer != inner.0 && (!is_same || outer < inner.0);
+        let outer = roots.get(&outer).filter(|_| is_other);
+        outer.is_some_and(|outer| brings_in(outer, inner.1, directory, file))
+    };
+    let is_part = |inner: (usize, &Root)| {
+        inner.1.directories.iter().any(|directory| {
+            let above = path::ancestors(directory).filter(|above| *above != directory);
+            let around = std::iter::once(directory.as_str()).chain(above);
+            around
+                .filter_map(|at| Some((at == directory, by_directory.get(at)?)))
+                .any(|(is_same, outer)| {
+                    let mut outer = outer.iter();
+                    outer.any(|outer| holds(*outer, inner, directory, is_same))
+                })
+        })
+    };
+    let mut has_live = false;
+    let roots = roots.iter().map(|(number, root)| (*number, *root));
+    roots
+        .filter(|root| !is_part(*root))
+        .filter(|(_, root)| !root.is_live() || !std::mem::replace(&mut has_live, true))
+        .collect()
+}
+
+/// Whether a root that reads a directory around another one's brings the object of a file to the
+/// same place in the same cluster: since it renders what the other reads.
+fn brings_in(outer: &Root, inner: &Root, directory: &str, file: &str) -> bool {
+    // An overlay below its base brings in what lies outside of its directory.
+    let renders = path::is_within(file, directory) || outer.reach.contains(directory);
+    // An engine's object that is known from Git alone is of the cluster of what delivers it; of two
+    // that nothing brings together, each may be another cluster's.
+    let is_one_cluster = match &inner.file {
+        Some(defined) if outer.carrier.is_some() => {
+            let mut read = outer.directories.iter();
+            outer.file == inner.file || read.any(|directory| path::is_within(defined, directory))
+        }
+        None if inner.is_live() => outer.carrier.is_none(),
+        _ => true,
+    };
+    renders && is_one_cluster
+}
+
+/// A place in words; what brings the object there is named where several do.
+fn described(place: &Place<'_>, places: &[Place<'_>]) -> String {
+    let (cluster, namespace, name) = place.identity;
+    let shown = match cluster {
+        "" => format!("{namespace}/{name}"),
+        cluster => format!("{namespace}/{name} of {cluster}"),
+    };
+    let alike = places
+        .iter()
+        .filter(|other| other.identity == place.identity);
+    match place.root.1.by().filter(|_| alike.take(2).count() > 1) {
+        Some(by) => format!("{shown} by {by}"),
+        None => shown,
+    }
+}
