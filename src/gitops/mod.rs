@@ -39,7 +39,7 @@ use crate::diagnostic::{Diagnostic, DiagnosticCode, Location};
 use crate::manifest::{ManifestFile, ManifestSet, Object, ObjectRef};
 use crate::reason::Reason;
 use crate::snapshot::ClusterSnapshot;
-use argo_cd::Settings;
+use argo_cd::{ApplicationSet, Settings};
 use carrier::{Carrier, SourceRepository};
 use generated::Generated;
 use kustomize::Kustomizations;
@@ -129,6 +129,7 @@ pub struct DeliveryMap<'a> {
     /// Directories that belong to the cluster; none means all.
     paths: Vec<String>,
     carriers: Vec<Carrier<'a>>,
+    sets: Vec<ApplicationSet<'a>>,
     /// Carriers by `namespace/name` and by name.
     by_name: HashMap<(Engine, String), Vec<usize>>,
     ownership: Ownership,
@@ -187,6 +188,7 @@ impl<'a> DeliveryMap<'a> {
             releases: releases(manifests),
             settings,
             by_name: by_name(&carriers),
+            sets: ApplicationSet::all(manifests),
             paths: repository.paths.to_vec(),
             carriers,
             ownership,

@@ -133,6 +133,7 @@ impl<'a> DeliveryMap<'a> {
             return Some(reason);
         }
         self.shared(placement, file)
+            .or_else(|| self.shared_by_set(placement, file))
     }
 
     /// A `kustomization.yaml` that cannot be parsed and may say what becomes of a file: one above it,

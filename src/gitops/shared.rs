@@ -5,12 +5,13 @@
 //! ones are all of one cluster. What lies apart is another cluster's or tenant's (`spec/gitops.md`
 //! §1.3, T3).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use super::carrier::{EngineObject, SourceRepository};
+use super::argo_cd::ApplicationSet;
+use super::carrier::{Carrier, EngineObject, SourceRepository};
 use super::placement::{Placement, Placements, Root};
 use super::{DeliveryMap, path};
-use crate::manifest::ManifestFile;
+use crate::manifest::{ManifestFile, ObjectRef};
 use crate::reason::{Reason, ReasonCode};
 
 /// More places than this are counted only.
@@ -52,6 +53,66 @@ impl DeliveryMap<'_> {
             self.place_of_patch(placement, &places)
         );
         Some(Reason::new(ReasonCode::SharedManifest, message))
+    }
+
+    /// The ApplicationSet that may deliver a manifest to other places than the one it is looked at
+    /// for: to several, or to another cluster than what is known to deliver it.
+    pub(super) fn shared_by_set(
+        &self,
+        placement: &Placement,
+        file: &ManifestFile,
+    ) -> Option<Reason> {
+        let root = self.placements.root(placement)?;
+        let carrier = root.carrier.and_then(|number| self.carriers.get(number));
+        let read = |set: &ApplicationSet<'_>| {
+            let directories = root.directories.iter().map(String::as_str);
+            let own = std::iter::once(path::directory(&file.path));
+            own.chain(directories).filter_map(|at| set.reads(at)).max()
+        };
+        let mut reading: Vec<(&ApplicationSet<'_>, bool)> = self
+            .sets
+            .iter()
+            .filter_map(|set| Some((set, read(set)?)))
+            .collect();
+        let own = self.live_sets(carrier, &reading);
+        reading.retain(|(set, _)| !own.contains(set.file));
+        let alone = carrier.is_none() && reading.len() == 1;
+        let (set, _) = reading.iter().find(|(_, fans_out)| *fans_out || !alone)?;
+        let message = format!(
+            "{} may deliver {} to other places as well ({}), so an edit may restart them all: give \
+             this one a manifest of its own, or add the Applications and ApplicationSets of its Argo CD to the \
+             snapshot",
+            set.display(),
+            file.path,
+            set.file
+        );
+        Some(Reason::new(ReasonCode::SharedManifest, message))
+    }
+
+    /// The files of those sets that are this cluster's, since they are live: their Applications are,
+    /// too, and so known. Of several definitions the one in the cluster's directories is its own.
+    fn live_sets<'s>(
+        &self,
+        carrier: Option<&Carrier<'_>>,
+        reading: &[(&'s ApplicationSet<'_>, bool)],
+    ) -> BTreeSet<&'s str> {
+        let application = match carrier.map(|carrier| (carrier.file, &carrier.object)) {
+            Some((None, EngineObject::Application(application))) => Some(application),
+            _ => None,
+        };
+        let is_live = |set: &ApplicationSet<'_>| {
+            application.is_some_and(|application| set.may_make(application))
+                || self.snapshot.object(set.reference).is_some()
+        };
+        let stands = |file: &str| self.paths.iter().any(|own| path::is_within(file, own));
+        let mut own: BTreeMap<&ObjectRef, &str> = BTreeMap::new();
+        for (set, _) in reading.iter().filter(|(set, _)| is_live(set)) {
+            let nearest = own.entry(set.reference).or_insert(set.file);
+            if stands(set.file) && !stands(nearest) {
+                *nearest = set.file;
+            }
+        }
+        own.into_values().collect()
     }
 
     /// Where a patch stands that reaches the one object alone.

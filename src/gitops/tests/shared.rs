@@ -198,3 +198,68 @@ fn many_places_are_counted() {
                     all: give this one a patch of its own in the kustomization of overlay-8";
     check(&files, &[object], expected);
 }
+
+#[test]
+fn an_application_set_may_deliver_to_other_clusters() {
+    let cart = deployment("shop", "cart");
+    let set = |name: &str, path: &str, server: &str| {
+        json!({
+            "apiVersion": "argoproj.io/v1alpha1", "kind": "ApplicationSet",
+            "metadata": {"name": name, "namespace": "argocd"},
+            "spec": {"generators": [{"clusters": {}}], "template": {
+                "metadata": {"name": format!("{{{{name}}}}-{name}")},
+                "spec": {
+                    "source": {"repoURL": "https://example.com/org/repo", "path": path},
+                    "destination": {"server": server}}}},
+        })
+    };
+    let tracked = annotated(
+        live("shop", "cart"),
+        "argocd.argoproj.io/tracking-id",
+        "eu-1-shop:apps/Deployment:shop/cart",
+    );
+    let with = |paths: &[&str], sets: &[(&str, &Value)], objects: &[Value], expected: &str| {
+        let texts: Vec<String> = sets.iter().map(|(_, set)| set.to_string()).collect();
+        let mut files = vec![("apps/shop/cart.yaml", &*cart)];
+        let sets = sets.iter().zip(&texts);
+        files.extend(sets.map(|((path, _), text)| (*path, &**text)));
+        let objects = [std::slice::from_ref(&tracked), objects].concat();
+        check_in(paths, &files, &objects, expected);
+    };
+    let same = set("fleet", "apps/shop", "{{server}}");
+    let shared = "shared-manifest: ApplicationSet argocd/fleet may deliver apps/shop/cart.yaml to \
+                  other places as well (fleet.yaml), so an edit may restart them all: give…";
+    with(&[], &[("fleet.yaml", &same)], &[], shared);
+    let found = "apps/shop/cart.yaml#0…";
+    let own = set("fleet", "apps/{{name}}", "{{server}}");
+    with(&[], &[("fleet.yaml", &own)], &[], found);
+    // Its Applications are live: what they share is known.
+    let mut made = application("eu-1-shop", "apps/shop");
+    made["metadata"]["ownerReferences"] = json!([
+        {"apiVersion": "argoproj.io/v1alpha1", "kind": "ApplicationSet", "name": "fleet"}]);
+    with(&[], &[("fleet.yaml", &same)], &[made], found);
+    let named = application("eu-1-shop", "apps/shop");
+    with(
+        &[],
+        &[("shop.yaml", &set("shop", "apps/shop", "{{server}}"))],
+        std::slice::from_ref(&named),
+        found,
+    );
+    with(
+        &[],
+        &[("fleet.yaml", &same)],
+        std::slice::from_ref(&named),
+        SHARED,
+    );
+    let objects = [named, same.clone()];
+    with(&[], &[("fleet.yaml", &same)], &objects, found);
+    // Two clusters, each with its own Argo CD.
+    let here = set("shop", "apps/shop", "https://kubernetes.default.svc");
+    let (prod, staging) = ("clusters/prod/shop.yaml", "clusters/staging/shop.yaml");
+    let both = [(prod, &here), (staging, &here)];
+    with(&[], &both, &[], SHARED);
+    with(&["clusters/prod", "apps"], &both, &[], SHARED);
+    let objects = [application("eu-1-shop", "apps/shop"), here.clone()];
+    with(&[], &both, &objects, SHARED);
+    with(&[], &both[..1], &objects, found);
+}
