@@ -143,16 +143,10 @@ impl Carrier<'_> {
         }
     }
 
-    /// The repositories that it reads, by URL, as far as they are known.
+    /// The repositories that it reads, by URL: those of an Application's sources.
     pub(super) fn repositories(&self) -> impl Iterator<Item = String> + '_ {
         let sources = self.sources.iter();
-        let own = match &self.repository {
-            Some(SourceRepository::Url(url)) => Some(url.clone()),
-            _ => None,
-        };
-        sources
-            .map(|source| canonical(source.repository))
-            .chain(own)
+        sources.map(|source| canonical(source.repository))
     }
 
     /// Whether it is an Application that Kustomize renders.

@@ -6,7 +6,7 @@ use super::kustomize::is_kustomization;
 use super::ownership::{self, Owner};
 use super::placement::{Placement, object};
 use super::{DeliveryMap, Origin, Source, path};
-use crate::manifest::{ManifestFile, ManifestSet, ObjectRef};
+use crate::manifest::{ManifestFile, ManifestSet, ObjectRef, UnparsedFile};
 use crate::reason::{Reason, ReasonCode};
 use crate::rollout::Member;
 
@@ -142,24 +142,28 @@ impl<'a> DeliveryMap<'a> {
         let root = self.placements.root(placement)?;
         let roots = &root.directories;
         let is_base = !roots.is_empty() && !roots.iter().any(|at| path::is_within(&file.path, at));
-        let mut broken = self.broken_kustomizations();
-        let found =
-            broken.find(|(_, directory)| is_base || path::is_within(&file.path, directory))?;
-        Some(unparsable(found.0))
+        // One that lists the file, or a directory that brings it in.
+        let lists = |broken: &UnparsedFile| {
+            let directory = path::directory(&broken.path);
+            let listed = broken
+                .words()
+                .filter_map(|word| path::resolve(directory, word));
+            let mut listed = listed.filter(|path| path != directory);
+            listed.any(|listed| {
+                let brings_in = path::is_within(&file.path, &listed) || roots.contains(&listed);
+                listed == file.path || root.reach.contains(&listed) && brings_in
+            })
+        };
+        let found = self.broken_kustomizations().find(|broken| {
+            is_base || path::is_within(&file.path, path::directory(&broken.path)) || lists(broken)
+        })?;
+        Some(unparsable(&found.path))
     }
 
-    /// Path and directory of every `kustomization.yaml` that cannot be parsed.
-    pub(super) fn broken_kustomizations(&self) -> impl Iterator<Item = (&str, &str)> {
+    /// Every `kustomization.yaml` that cannot be parsed.
+    pub(super) fn broken_kustomizations(&self) -> impl Iterator<Item = &UnparsedFile> {
         let files = self.manifests.unparsed.iter();
-        files
-            .map(|file| file.path.as_str())
-            .filter(|path| is_kustomization(path))
-            .map(|path| {
-                (
-                    path,
-                    path.rsplit_once('/').map_or("", |(directory, _)| directory),
-                )
-            })
+        files.filter(|file| is_kustomization(&file.path))
     }
 
     /// Why a file is nobody's to edit; the carrier tells what it is made from.

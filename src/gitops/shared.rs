@@ -178,16 +178,23 @@ fn places<'p>(placements: &'p Placements, placement: &Placement, file: &str) -> 
         .collect()
 }
 
-/// Whether two roots may read one repository: the names of sources tell only within one cluster.
+/// Whether two roots may read one repository: the names of sources tell only within one cluster, and
+/// one repository may have several hosts, by mirrors and by aliases of ssh.
 fn may_be_one_repository(one: &Root, other: &Root) -> bool {
     use SourceRepository::{Named, Url};
     match (&one.repository, &other.repository) {
-        (Some(Url(one)), Some(Url(other))) => one == other,
+        (Some(Url(one)), Some(Url(other))) => owner_and_name(one) == owner_and_name(other),
         (Some(Named(first)), Some(Named(second))) if one.is_live() && other.is_live() => {
             first == second
         }
         _ => true,
     }
+}
+
+/// The last two parts of a URL's path.
+fn owner_and_name(url: &str) -> [Option<&str>; 2] {
+    let mut parts = url.rsplit('/');
+    [parts.next(), parts.next()]
 }
 
 /// Of roots that bring an object to one identity, those that are no part of another one. All live

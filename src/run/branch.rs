@@ -160,8 +160,10 @@ fn refuse_another_clusters(
     match (other, own) {
         (Some(other), Some(own)) if other != own => {
             let message = format!("{name} holds the restarts of another cluster, {other}");
-            Err(RunError::new(ErrorKind::Input, message)
-                .hint("give each cluster a branch of its own with --cluster NAME"))
+            Err(RunError::new(ErrorKind::Input, message).hint(
+                "give each cluster a branch of its own with --cluster NAME, or delete the \
+                     branch if this cluster was made anew",
+            ))
         }
         _ => Ok(()),
     }

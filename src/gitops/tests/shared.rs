@@ -169,6 +169,7 @@ fn the_name_of_a_source_tells_no_repositories_of_two_clusters_apart() {
     };
     with(&[], SHARED);
     with(&[url("ssh://git@example.com/org/repo.git")], SHARED);
+    with(&[url("ssh://git@ssh.example.com:443/org/repo.git")], SHARED);
     let alone = "apps/cart.yaml#0 by flux flux-system/apps";
     with(&[url("https://example.com/org/other")], alone);
     let several = [
