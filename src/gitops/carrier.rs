@@ -88,6 +88,14 @@ impl Carrier<'_> {
         format!("{kind} {}", self.display_name())
     }
 
+    /// The same with the file that it stands in, where it is known from Git alone.
+    pub(super) fn place(&self) -> String {
+        match self.file {
+            Some(file) => format!("{} ({file})", self.display()),
+            None => self.display(),
+        }
+    }
+
     pub(super) fn destination(&self) -> String {
         match &self.object {
             EngineObject::Application(application) => application.destination(),

@@ -23,7 +23,7 @@ impl<'a> DeliveryMap<'a> {
         let found = narrowed_by_origin(self.manifests, member, found);
         let source = match found.as_slice() {
             [] => Source::Elsewhere(self.elsewhere(member, owner.as_ref(), carrier)),
-            [placement] => self.source(placement),
+            [placement] => self.source(placement, owner.as_ref()),
             several => Source::Elsewhere(self.ambiguous(several)),
         };
         // What the object's own marks name is not to be overruled by who could deliver the file.
@@ -106,14 +106,16 @@ impl<'a> DeliveryMap<'a> {
         !(is_flux && is_json && !placement.listed)
     }
 
-    fn source(&self, placement: &Placement) -> Source<'a> {
+    fn source(&self, placement: &Placement, owner: Option<&Owner>) -> Source<'a> {
         let file = self.manifests.files.get(placement.file);
         let object = object(self.manifests, placement.file, placement.object);
         let (Some(file), Some(object)) = (file, object) else {
             let message = "the manifest is gone from the set";
             return Source::Elsewhere(Reason::new(ReasonCode::NotInGit, message));
         };
-        if let Some(reason) = self.refusal(placement, file) {
+        let refusal = self.refusal(placement, file);
+        let refusal = refusal.or_else(|| self.delivered_otherwise(placement, file, owner?));
+        if let Some(reason) = refusal {
             return Source::Elsewhere(reason);
         }
         Source::Manifest {

@@ -134,6 +134,14 @@ impl Placements {
             .filter_map(|index| self.all.get(*index))
     }
 
+    /// The directories that engines' objects of this cluster read.
+    fn read_here(&self) -> Vec<String> {
+        let own = self.roots.iter();
+        let own = own.filter(|root| root.carrier.is_some() && root.destination.is_empty());
+        own.flat_map(|root| root.directories.iter().cloned())
+            .collect()
+    }
+
     /// What applies a placement.
     pub(super) fn root(&self, placement: &Placement) -> Option<&Root> {
         self.roots.get(placement.root)
@@ -168,6 +176,7 @@ pub(super) fn add_implicit(
     paths: &[String],
 ) {
     let is_ours = |at: &str| paths.is_empty() || paths.iter().any(|own| path::is_within(at, own));
+    let read: Vec<String> = placements.read_here();
     let destination = |at: &str| {
         if is_ours(at) {
             String::new()
@@ -181,9 +190,12 @@ pub(super) fn add_implicit(
         .collect();
     for at in roots {
         let reach = kustomizations.reach(at);
-        // One above the cluster's directories that brings them in is its own.
+        // One below what the cluster reads, or above it and bringing it in, is no other cluster's.
         let brings_in = |own: &String| path::is_within(own, at) && reach.contains(own.as_str());
-        let destination = match paths.iter().any(brings_in) {
+        let lies_in = |own: &String| path::is_within(at, own);
+        let is_near =
+            paths.iter().any(brings_in) || read.iter().any(|own| brings_in(own) || lies_in(own));
+        let destination = match is_near {
             true => String::new(),
             false => destination(at),
         };

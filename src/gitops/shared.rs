@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::argo_cd::ApplicationSet;
 use super::carrier::{Carrier, EngineObject, SourceRepository};
+use super::ownership::Owner;
 use super::placement::{Placement, Placements, Root};
 use super::{DeliveryMap, path};
 use crate::manifest::{ManifestFile, ObjectRef};
@@ -51,6 +52,39 @@ impl DeliveryMap<'_> {
             places.len(),
             shown.join(", "),
             self.place_of_patch(placement, &places)
+        );
+        Some(Reason::new(ReasonCode::SharedManifest, message))
+    }
+
+    /// What else is known to deliver a manifest, where the live object names another deliverer that is
+    /// not known: that one may be another cluster's.
+    pub(super) fn delivered_otherwise(
+        &self,
+        placement: &Placement,
+        file: &ManifestFile,
+        owner: &Owner,
+    ) -> Option<Reason> {
+        let root = self.placements.root(placement)?;
+        let carrier = self.carriers.get(root.carrier?)?;
+        let name = match owner {
+            Owner::Application(instance) => instance.name.as_str(),
+            Owner::Kustomization { name, .. } => name.as_str(),
+            Owner::HelmRelease { .. } | Owner::Release { .. } => return None,
+        };
+        // What is live is of this cluster, whatever the mark says, and so is what stands in its
+        // directories. What delivers itself delivers others, which are not known here.
+        let defined = carrier.file?;
+        let own = self.paths.iter().chain(&root.directories);
+        let is_own = own.into_iter().any(|own| path::is_within(defined, own));
+        if carrier.name() == name || is_own {
+            return None;
+        }
+        let message = format!(
+            "{} delivers {}, and {} delivers the live object: an edit may restart another cluster's; \
+             add both to the snapshot, or name the directories of this cluster in the configuration",
+            carrier.place(),
+            file.path,
+            owner.carrier()?
         );
         Some(Reason::new(ReasonCode::SharedManifest, message))
     }
@@ -200,35 +234,42 @@ fn owner_and_name(url: &str) -> [Option<&str>; 2] {
 /// Of roots that bring an object to one identity, those that are no part of another one. All live
 /// ones count as one: they are one cluster's.
 fn whole<'p>(roots: &BTreeMap<usize, &'p Root>, file: &str) -> Vec<(usize, &'p Root)> {
+    let parts = parts(roots, file);
+    let mut has_live = false;
+    let roots = roots.iter().map(|(number, root)| (*number, *root));
+    roots
+        .filter(|(number, _)| !parts.contains(number))
+        .filter(|(_, root)| !root.is_live() || !std::mem::replace(&mut has_live, true))
+        .collect()
+}
+
+/// The roots that are part of another one: the inner of two, but for a kustomization that brings in
+/// what an engine's object reads, which nothing is known to apply.
+fn parts(roots: &BTreeMap<usize, &Root>, file: &str) -> BTreeSet<usize> {
     let mut by_directory: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
     for (number, root) in roots {
         for directory in &root.directories {
             by_directory.entry(directory).or_default().push(*number);
         }
     }
-    let holds = |outer: usize, inner: (usize, &Root), directory: &str, is_same: bool| {
-        let is_other = outer != inner.0 && (!is_same || outer < inner.0);
-        let outer = roots.get(&outer).filter(|_| is_other);
-        outer.is_some_and(|outer| brings_in(outer, inner.1, directory, file))
-    };
-    let is_part = |inner: (usize, &Root)| {
-        inner.1.directories.iter().any(|directory| {
+    let mut parts = BTreeSet::new();
+    for (inner_number, inner) in roots {
+        for directory in &inner.directories {
             let above = path::ancestors(directory).filter(|above| *above != directory);
-            let around = std::iter::once(directory.as_str()).chain(above);
-            around
-                .filter_map(|at| Some((at == directory, by_directory.get(at)?)))
-                .any(|(is_same, outer)| {
-                    let mut outer = outer.iter();
-                    outer.any(|outer| holds(*outer, inner, directory, is_same))
-                })
-        })
-    };
-    let mut has_live = false;
-    let roots = roots.iter().map(|(number, root)| (*number, *root));
-    roots
-        .filter(|root| !is_part(*root))
-        .filter(|(_, root)| !root.is_live() || !std::mem::replace(&mut has_live, true))
-        .collect()
+            let above = above.filter_map(|above| by_directory.get(above)).flatten();
+            let beside = by_directory.get(directory.as_str()).into_iter().flatten();
+            let beside = beside.filter(|number| *number < inner_number);
+            for number in above.chain(beside).filter(|number| *number != inner_number) {
+                let outer = roots.get(number);
+                let outer = outer.filter(|outer| brings_in(outer, inner, directory, file));
+                if let Some(outer) = outer {
+                    let is_view = outer.carrier.is_none() && inner.carrier.is_some();
+                    parts.insert(if is_view { *number } else { *inner_number });
+                }
+            }
+        }
+    }
+    parts
 }
 
 /// Whether a root that reads a directory around another one's brings the object of a file to the

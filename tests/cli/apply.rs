@@ -377,7 +377,7 @@ fn a_kustomization_that_cannot_be_read_may_share_what_it_lists() {
     let example = project().join("fixtures/example/manifests");
     let repository = Repository::empty();
     copy(&example, &repository.path().join("apps"));
-    repository.write("clusters/prod/apps.yaml", &kustomization("prod", "apps"));
+    repository.write("clusters/prod/apps.yaml", &kustomization("apps", "apps"));
     for (text, restarts) in [
         ("resources: [../apps/shop, ../apps/payments/api.yaml\n", 3),
         ("resources: [cart.yaml, shop\n", 6),

@@ -264,3 +264,55 @@ fn an_application_set_may_deliver_to_other_clusters() {
     with(&[], &both, &objects, SHARED);
     with(&[], &both[..1], &objects, found);
 }
+
+#[test]
+fn a_kustomization_above_hides_no_second_cluster() {
+    let cart = deployment("shop", "cart");
+    let (one, other) = (
+        kustomization("prod", "apps/shop", "repo").to_string(),
+        kustomization("staging", "apps/shop", "repo").to_string(),
+    );
+    let files = [
+        ("apps/kustomization.yaml", "resources: [shop]\n"),
+        ("apps/shop/cart.yaml", &*cart),
+        ("apps/shop/kustomization.yaml", "resources: [cart.yaml]\n"),
+        ("clusters/prod/shop.yaml", &*one),
+        ("clusters/staging/shop.yaml", &*other),
+    ];
+    let objects = [live("shop", "cart")];
+    for paths in [&[][..], &["apps"], &["clusters/prod"]] {
+        check_in(paths, &files, &objects, SHARED);
+        check_in(paths, &files[..4], &objects, "apps/shop/cart.yaml#0…");
+    }
+}
+
+#[test]
+fn another_deliverer_than_the_objects_own_is_in_doubt() {
+    let cart = deployment("shop", "cart");
+    let other = kustomization("staging", "apps", "repo").to_string();
+    let files = [
+        ("apps/cart.yaml", &*cart),
+        ("clusters/staging/apps.yaml", &*other),
+    ];
+    let objects = [by_flux(live("shop", "cart"))];
+    let doubt = "shared-manifest: Kustomization flux-system/staging (clusters/staging/apps.yaml) \
+                 delivers apps/cart.yaml, and Kustomization flux-system/apps delivers the live \
+                 object: an edit…";
+    check(&files, &objects, doubt);
+    check_in(&["clusters/prod", "apps"], &files, &objects, doubt);
+    // A live one of the name that reads another directory is not the one in Git.
+    let other = kustomization("apps", "apps", "repo").to_string();
+    let files = [
+        ("apps/shop/cart.yaml", &*cart),
+        ("clusters/staging/apps.yaml", &*other),
+    ];
+    let apps = kustomization("apps", "apps/shop", "repo");
+    let objects = [by_flux(live("shop", "cart")), apps];
+    check(&files, &objects, SHARED);
+    check_in(
+        &["clusters"],
+        &files,
+        &objects,
+        "apps/shop/cart.yaml#0 by flux…",
+    );
+}
