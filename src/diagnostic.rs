@@ -243,5 +243,7 @@ codes! {
         // wave and edit
         ImplicitWave = "implicit-wave": "Stale workloads match no configured wave and form an implicit last wave.",
         EditRefused = "edit-refused": "An edit could not be proven to change nothing but the restart, so the file is left as it is.",
+        // publish
+        BranchKept = "branch-kept": "The branch of the restarts stays as it is, with whatever else is due left out of it: it restarts a workload of which nothing can be told now.",
     }
 }

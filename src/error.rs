@@ -259,9 +259,16 @@ impl From<GitError> for RunError {
             error => remote_hint(error),
         };
         let way_back = match &error {
-            GitError::ForeignBranch { branch, ours, .. } => {
-                Some(publish::hand_back(branch, ours.as_deref()))
-            }
+            GitError::ForeignBranch {
+                branch,
+                remote,
+                ours,
+                ..
+            } => Some(publish::hand_back(
+                branch,
+                remote.as_deref(),
+                ours.as_deref(),
+            )),
             GitError::OtherOwner { path } => Some(format!(
                 "trust it with `git config --global --add safe.directory {path}` (in ~/.gitconfig)"
             )),

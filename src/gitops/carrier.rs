@@ -22,6 +22,8 @@ pub(super) struct Carrier<'a> {
     pub(super) object: EngineObject<'a>,
     /// Sources of an Application.
     pub(super) sources: Vec<RepoSource<'a>>,
+    /// The repository of a Kustomization's source.
+    pub(super) repository: Option<SourceRepository>,
     /// What keeps any commit from arriving.
     pub(super) blockers: Vec<Blocker>,
     /// The file that it stands in, when it is known from Git alone.
@@ -30,6 +32,15 @@ pub(super) struct Carrier<'a> {
     pub(super) is_not_live: bool,
     /// Whose it is.
     pub(super) standing: Standing,
+}
+
+/// Which repository an engine's object reads.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum SourceRepository {
+    /// The one of this canonical URL.
+    Url(String),
+    /// The one of a source of this name, whose URL is not known.
+    Named(String),
 }
 
 /// An Application or a Kustomization.
@@ -77,6 +88,14 @@ impl Carrier<'_> {
         format!("{kind} {}", self.display_name())
     }
 
+    /// The same with the file that it stands in, where it is known from Git alone.
+    pub(super) fn place(&self) -> String {
+        match self.file {
+            Some(file) => format!("{} ({file})", self.display()),
+            None => self.display(),
+        }
+    }
+
     pub(super) fn destination(&self) -> String {
         match &self.object {
             EngineObject::Application(application) => application.destination(),
@@ -115,39 +134,33 @@ impl Carrier<'_> {
         &self,
         manifests: &ManifestSet,
         kustomizations: &Kustomizations<'_>,
-    ) -> Vec<(Option<String>, Vec<Item>)> {
+    ) -> Vec<(Option<SourceRepository>, Vec<Item>)> {
         match &self.object {
             EngineObject::Application(_) => self
                 .sources
                 .iter()
                 .map(|source| {
-                    let items = source.items(manifests, kustomizations);
-                    (Some(canonical(source.repository)), items)
+                    let repository = SourceRepository::Url(canonical(source.repository));
+                    (Some(repository), source.items(manifests, kustomizations))
                 })
                 .collect(),
             EngineObject::Kustomization(kustomization) => {
-                let source = ["kind", "namespace", "name"]
-                    .map(|key| kustomization.text(&["spec", "sourceRef", key]));
-                let namespace = match source[1] {
-                    "" => kustomization.namespace,
-                    namespace => namespace,
-                };
-                let repository = format!("{} {namespace}/{}", source[0], source[2]);
-                vec![(
-                    Some(repository),
-                    kustomization.items(manifests, kustomizations),
-                )]
+                let items = kustomization.items(manifests, kustomizations);
+                vec![(self.repository.clone(), items)]
             }
         }
     }
 
     /// The repositories that it reads, by URL: those of an Application's sources.
     pub(super) fn repositories(&self) -> impl Iterator<Item = String> + '_ {
-        let sources = match &self.object {
-            EngineObject::Application(_) => self.sources.as_slice(),
-            EngineObject::Kustomization(_) => &[],
-        };
-        sources.iter().map(|source| canonical(source.repository))
+        let sources = self.sources.iter();
+        sources.map(|source| canonical(source.repository))
+    }
+
+    /// Whether it is an Application that Kustomize renders.
+    pub(super) fn reads_kustomization(&self) -> bool {
+        let mut sources = self.sources.iter();
+        sources.any(|source| source.kind == SourceKind::Kustomize)
     }
 
     /// Directories of the kustomizations that it brings in.
@@ -220,18 +233,22 @@ pub(super) fn carriers<'a>(
         found.push(Carrier {
             object: EngineObject::Application(object),
             sources,
+            repository: None,
             blockers,
             file,
             is_not_live: file.is_some() && is_held(snapshot, argo_cd::GROUP, "Application"),
             standing: Standing::Ours,
         });
     }
+    let sources = flux::SourceUrls::new(manifests, snapshot);
     for (object, file) in flux_kustomizations(manifests, snapshot) {
+        let repository = sources.repository(&object, file.is_none());
         let (blockers, unknown) = flux::for_kustomization(&object, snapshot);
         unchecked.extend(unknown.into_iter().filter(|_| file.is_none()));
         found.push(Carrier {
             object: EngineObject::Kustomization(object),
             sources: Vec::new(),
+            repository: Some(repository),
             blockers,
             file,
             is_not_live: file.is_some() && is_held(snapshot, flux::GROUP, "Kustomization"),

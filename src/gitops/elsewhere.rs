@@ -154,10 +154,10 @@ impl DeliveryMap<'_> {
         let broken = named.find_map(|placement| {
             let file = self.manifests.files.get(placement.file)?;
             let mut broken = self.broken_kustomizations();
-            broken.find(|(_, directory)| path::is_within(&file.path, directory))
+            broken.find(|broken| path::is_within(&file.path, path::directory(&broken.path)))
         });
-        if let Some((path, _)) = broken {
-            return Some(unparsable(path));
+        if let Some(broken) = broken {
+            return Some(unparsable(&broken.path));
         }
         let within = |path: &str| self.paths.iter().any(|own| path::is_within(path, own));
         let file = self.manifests.unparsed.iter().find(|file| {

@@ -22,6 +22,7 @@ mod path;
 mod placement;
 mod revision;
 mod rival;
+mod shared;
 mod standing;
 #[cfg(test)]
 mod tests;
@@ -38,8 +39,8 @@ use crate::diagnostic::{Diagnostic, DiagnosticCode, Location};
 use crate::manifest::{ManifestFile, ManifestSet, Object, ObjectRef};
 use crate::reason::Reason;
 use crate::snapshot::ClusterSnapshot;
-use argo_cd::Settings;
-use carrier::Carrier;
+use argo_cd::{ApplicationSet, Settings};
+use carrier::{Carrier, SourceRepository};
 use generated::Generated;
 use kustomize::Kustomizations;
 use ownership::Ownership;
@@ -128,6 +129,7 @@ pub struct DeliveryMap<'a> {
     /// Directories that belong to the cluster; none means all.
     paths: Vec<String>,
     carriers: Vec<Carrier<'a>>,
+    sets: Vec<ApplicationSet<'a>>,
     /// Carriers by `namespace/name` and by name.
     by_name: HashMap<(Engine, String), Vec<usize>>,
     ownership: Ownership,
@@ -186,6 +188,7 @@ impl<'a> DeliveryMap<'a> {
             releases: releases(manifests),
             settings,
             by_name: by_name(&carriers),
+            sets: ApplicationSet::all(manifests),
             paths: repository.paths.to_vec(),
             carriers,
             ownership,
@@ -259,8 +262,8 @@ impl<'a> DeliveryMap<'a> {
             for object in 0..file.objects.len() {
                 let roots = self.placements.of_object(index, object);
                 let roots = roots.filter_map(|placement| self.placements.root(placement));
-                let named: BTreeSet<(&str, usize)> = roots
-                    .filter_map(|root| Some((root.repository.as_deref()?, root.carrier?)))
+                let named: BTreeSet<(&SourceRepository, usize)> = roots
+                    .filter_map(|root| Some((root.repository.as_ref()?, root.carrier?)))
                     .collect();
                 let Some((first, carrier)) = named.first() else {
                     continue;
@@ -305,23 +308,25 @@ fn placements(
             Standing::Elsewhere => format!("another cluster ({file})"),
         };
         let is_ours = carrier.standing != Standing::Elsewhere;
-        let directory = carrier.directories().first().cloned();
+        let reach = carrier.reach(kustomizations);
         let is_live = carrier.file.is_none();
         for (source, items) in carrier.renders(manifests, kustomizations) {
-            if source.as_deref().is_some_and(|url| foreign.contains(url)) {
+            if matches!(&source, Some(SourceRepository::Url(url)) if foreign.contains(url)) {
                 continue;
             }
             let root = Root {
                 carrier: Some(number),
+                file: carrier.file.map(str::to_owned),
                 destination: destination.clone(),
                 is_foreign: !is_ours || is_live && !destination.is_empty(),
                 repository: source,
                 certain: true,
-                directory: directory.clone().filter(|_| !is_live),
+                directories: carrier.directories(),
+                reach: reach.clone(),
             };
             placements.add(manifests, root, items, carrier.namespace_of_objects());
         }
-        accounted.extend(carrier.reach(kustomizations));
+        accounted.extend(reach);
     }
     placement::add_implicit(
         &mut placements,

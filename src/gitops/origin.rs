@@ -2,12 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use super::carrier::Carrier;
 use super::kustomize::is_kustomization;
 use super::ownership::{self, Owner};
 use super::placement::{Placement, object};
 use super::{DeliveryMap, Origin, Source, path};
-use crate::manifest::{ManifestFile, ManifestSet, ObjectRef};
+use crate::manifest::{ManifestFile, ManifestSet, ObjectRef, UnparsedFile};
 use crate::reason::{Reason, ReasonCode};
 use crate::rollout::Member;
 
@@ -24,7 +23,7 @@ impl<'a> DeliveryMap<'a> {
         let found = narrowed_by_origin(self.manifests, member, found);
         let source = match found.as_slice() {
             [] => Source::Elsewhere(self.elsewhere(member, owner.as_ref(), carrier)),
-            [placement] => self.source(placement),
+            [placement] => self.source(placement, owner.as_ref()),
             several => Source::Elsewhere(self.ambiguous(several)),
         };
         // What the object's own marks name is not to be overruled by who could deliver the file.
@@ -107,14 +106,16 @@ impl<'a> DeliveryMap<'a> {
         !(is_flux && is_json && !placement.listed)
     }
 
-    fn source(&self, placement: &Placement) -> Source<'a> {
+    fn source(&self, placement: &Placement, owner: Option<&Owner>) -> Source<'a> {
         let file = self.manifests.files.get(placement.file);
         let object = object(self.manifests, placement.file, placement.object);
         let (Some(file), Some(object)) = (file, object) else {
             let message = "the manifest is gone from the set";
             return Source::Elsewhere(Reason::new(ReasonCode::NotInGit, message));
         };
-        if let Some(reason) = self.refusal(placement, file) {
+        let refusal = self.refusal(placement, file);
+        let refusal = refusal.or_else(|| self.delivered_otherwise(placement, file, owner?));
+        if let Some(reason) = refusal {
             return Source::Elsewhere(reason);
         }
         Source::Manifest {
@@ -133,62 +134,38 @@ impl<'a> DeliveryMap<'a> {
         if let Some(reason) = self.may_be_shared(placement, file) {
             return Some(reason);
         }
-        let repository = self.placements.root(placement)?.repository.as_deref();
-        let places = self
-            .placements
-            .destinations(placement.file, placement.object, repository);
-        if places.len() < 2 {
-            return None;
-        }
-        let shown: Vec<String> = places
-            .iter()
-            .map(|(cluster, namespace, name, directory)| {
-                let place = destination(cluster, namespace, name);
-                let is_like_it = |other: &&(&str, &str, &str, &str)| {
-                    (other.0, other.1, other.2) == (*cluster, *namespace, *name)
-                };
-                match places.iter().filter(is_like_it).count() {
-                    1 => place,
-                    _ => format!("{place} by {directory}"),
-                }
-            })
-            .collect();
-        let message = format!(
-            "{} makes {} objects ({}), so an edit would restart them all: give this one a patch \
-             of its own",
-            file.path,
-            places.len(),
-            shown.join(", ")
-        );
-        Some(Reason::new(ReasonCode::SharedManifest, message))
+        self.shared(placement, file)
+            .or_else(|| self.shared_by_set(placement, file))
     }
 
     /// A `kustomization.yaml` that cannot be parsed and may say what becomes of a file: one above it,
     /// or one elsewhere where the file is a base that another directory brings in.
     fn may_be_shared(&self, placement: &Placement, file: &ManifestFile) -> Option<Reason> {
         let root = self.placements.root(placement)?;
-        let carrier = root.carrier.and_then(|number| self.carriers.get(number));
-        let mut roots: Vec<String> = carrier.map(Carrier::directories).unwrap_or_default();
-        roots.extend(root.directory.clone());
+        let roots = &root.directories;
         let is_base = !roots.is_empty() && !roots.iter().any(|at| path::is_within(&file.path, at));
-        let mut broken = self.broken_kustomizations();
-        let found =
-            broken.find(|(_, directory)| is_base || path::is_within(&file.path, directory))?;
-        Some(unparsable(found.0))
+        // One that lists the file, or a directory that brings it in.
+        let lists = |broken: &UnparsedFile| {
+            let directory = path::directory(&broken.path);
+            let listed = broken
+                .words()
+                .filter_map(|word| path::resolve(directory, word));
+            let mut listed = listed.filter(|path| path != directory);
+            listed.any(|listed| {
+                let brings_in = path::is_within(&file.path, &listed) || roots.contains(&listed);
+                listed == file.path || root.reach.contains(&listed) && brings_in
+            })
+        };
+        let found = self.broken_kustomizations().find(|broken| {
+            is_base || path::is_within(&file.path, path::directory(&broken.path)) || lists(broken)
+        })?;
+        Some(unparsable(&found.path))
     }
 
-    /// Path and directory of every `kustomization.yaml` that cannot be parsed.
-    pub(super) fn broken_kustomizations(&self) -> impl Iterator<Item = (&str, &str)> {
+    /// Every `kustomization.yaml` that cannot be parsed.
+    pub(super) fn broken_kustomizations(&self) -> impl Iterator<Item = &UnparsedFile> {
         let files = self.manifests.unparsed.iter();
-        files
-            .map(|file| file.path.as_str())
-            .filter(|path| is_kustomization(path))
-            .map(|path| {
-                (
-                    path,
-                    path.rsplit_once('/').map_or("", |(directory, _)| directory),
-                )
-            })
+        files.filter(|file| is_kustomization(&file.path))
     }
 
     /// Why a file is nobody's to edit; the carrier tells what it is made from.
@@ -253,14 +230,6 @@ fn narrowed_by_origin<'p>(
     };
     let narrowed: Vec<&Placement> = found.iter().filter(is_origin).copied().collect();
     if narrowed.is_empty() { found } else { narrowed }
-}
-
-fn destination(cluster: &str, namespace: &str, name: &str) -> String {
-    if cluster.is_empty() {
-        format!("{namespace}/{name}")
-    } else {
-        format!("{namespace}/{name} of {cluster}")
-    }
 }
 
 /// What cannot be told because of a file that cannot be parsed.

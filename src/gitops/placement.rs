@@ -6,6 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use super::carrier::SourceRepository;
 use super::kustomize::{Item, Kustomizations, is_kustomization, plain_items};
 use super::path;
 use crate::manifest::{ManifestSet, ObjectRef};
@@ -33,23 +34,40 @@ pub(super) struct Placement {
 }
 
 /// What applies files.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Root {
     /// Index of the engine's object, where there is one.
     pub(super) carrier: Option<usize>,
+    /// The file that defines the engine's object, where it is known from Git alone.
+    pub(super) file: Option<String>,
     /// Which cluster it applies to: empty for this one.
     pub(super) destination: String,
     /// Whether it certainly applies to another cluster than the snapshot's. Of an engine's object
     /// that is known from Git alone, which of its destinations the snapshot is of cannot be told.
     pub(super) is_foreign: bool,
     /// Which repository it reads, as far as it is known.
-    pub(super) repository: Option<String>,
+    pub(super) repository: Option<SourceRepository>,
     /// Whether it certainly applies anything: a file that a kustomization above it leaves out does
     /// not count as applied.
     pub(super) certain: bool,
-    /// The directory that it reads, of a kustomization or of what is known from Git alone; where two
-    /// such directories lie apart, they are two clusters' or two tenants'.
-    pub(super) directory: Option<String>,
+    /// The directories that it reads, of an engine's object or a kustomization; where those of two
+    /// roots lie apart, they are two clusters' or two tenants'.
+    pub(super) directories: Vec<String>,
+    /// Directories of the kustomizations that it brings in.
+    pub(super) reach: BTreeSet<String>,
+}
+
+impl Root {
+    /// Whether it is an engine's object of the snapshot.
+    pub(super) fn is_live(&self) -> bool {
+        self.carrier.is_some() && self.file.is_none()
+    }
+
+    /// What tells it from others in words: the file of an engine's object, or a directory.
+    pub(super) fn by(&self) -> Option<&str> {
+        let directory = self.directories.first().filter(|at| !at.is_empty());
+        self.file.as_deref().or(directory.map(String::as_str))
+    }
 }
 
 /// Placements by the identity that they get.
@@ -116,53 +134,17 @@ impl Placements {
             .filter_map(|index| self.all.get(*index))
     }
 
+    /// The directories that engines' objects of this cluster read.
+    fn read_here(&self) -> Vec<String> {
+        let own = self.roots.iter();
+        let own = own.filter(|root| root.carrier.is_some() && root.destination.is_empty());
+        own.flat_map(|root| root.directories.iter().cloned())
+            .collect()
+    }
+
     /// What applies a placement.
     pub(super) fn root(&self, placement: &Placement) -> Option<&Root> {
         self.roots.get(placement.root)
-    }
-
-    /// The distinct places where one object of a file lands: cluster, namespace, name, and the
-    /// directory of the root where several that lie apart bring it. A root that reads another
-    /// repository than this one has a path in common with it, and nothing else.
-    pub(super) fn destinations(
-        &self,
-        file: usize,
-        object: usize,
-        repository: Option<&str>,
-    ) -> BTreeSet<(&str, &str, &str, &str)> {
-        let is_same = |root: &Root| match (root.repository.as_deref(), repository) {
-            (Some(other), Some(own)) => other == own,
-            _ => true,
-        };
-        let found: BTreeSet<_> = self
-            .of_object(file, object)
-            .filter_map(|placement| {
-                let root = self
-                    .root(placement)
-                    .filter(|root| root.certain && is_same(root))?;
-                Some((
-                    root.destination.as_str(),
-                    placement.namespace.as_str(),
-                    placement.name.as_str(),
-                    root.directory.as_deref(),
-                ))
-            })
-            .collect();
-        // A root in the directory of another one is part of it.
-        let is_part = |(cluster, namespace, name, own): &(&str, &str, &str, Option<&str>)| {
-            found.iter().any(|other| {
-                let lies_in = match (own, other.3) {
-                    (Some(own), Some(above)) => *own != above && path::is_within(own, above),
-                    (Some(_), None) => true,
-                    (None, _) => false,
-                };
-                (other.0, other.1, other.2) == (*cluster, *namespace, *name) && lies_in
-            })
-        };
-        let whole = found.iter().filter(|place| !is_part(place));
-        whole
-            .map(|place| (place.0, place.1, place.2, place.3.unwrap_or_default()))
-            .collect()
     }
 }
 
@@ -194,11 +176,12 @@ pub(super) fn add_implicit(
     paths: &[String],
 ) {
     let is_ours = |at: &str| paths.is_empty() || paths.iter().any(|own| path::is_within(at, own));
+    let read: Vec<String> = placements.read_here();
     let destination = |at: &str| {
         if is_ours(at) {
             String::new()
         } else {
-            format!("other:{at}")
+            format!("another cluster ({at})")
         }
     };
     let roots: Vec<&str> = kustomizations
@@ -206,14 +189,23 @@ pub(super) fn add_implicit(
         .filter(|at| !accounted.contains(*at))
         .collect();
     for at in roots {
-        let destination = destination(at);
+        let reach = kustomizations.reach(at);
+        // One below what the cluster reads, or above it and bringing it in, is no other cluster's.
+        let brings_in = |own: &String| path::is_within(own, at) && reach.contains(own.as_str());
+        let lies_in = |own: &String| path::is_within(at, own);
+        let is_near =
+            paths.iter().any(brings_in) || read.iter().any(|own| brings_in(own) || lies_in(own));
+        let destination = match is_near {
+            true => String::new(),
+            false => destination(at),
+        };
         let root = Root {
-            carrier: None,
-            repository: None,
             is_foreign: !destination.is_empty(),
             destination,
             certain: true,
-            directory: Some(at.to_owned()),
+            directories: vec![at.to_owned()],
+            reach: reach.into_iter().map(str::to_owned).collect(),
+            ..Root::default()
         };
         let items = kustomizations.render(at);
         placements.add(manifests, root, items.iter().cloned(), None);
@@ -238,12 +230,10 @@ pub(super) fn add_implicit(
     }
     for ((destination, certain), items) in plain {
         let root = Root {
-            carrier: None,
-            repository: None,
             is_foreign: !destination.is_empty(),
             destination,
             certain,
-            directory: None,
+            ..Root::default()
         };
         placements.add(manifests, root, items, None);
     }

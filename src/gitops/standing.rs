@@ -71,7 +71,8 @@ pub(super) fn sort_out(carriers: &mut Vec<Carrier<'_>>, paths: &[String]) {
     });
 }
 
-/// What definitions in Git are beside a live object of their name: one of them is its own.
+/// What definitions in Git are beside a live object of their name: one that stands in the cluster's
+/// directories or reads what it reads is its own.
 fn beside_live(
     carriers: &[Carrier<'_>],
     live: usize,
@@ -84,8 +85,7 @@ fn beside_live(
         .iter()
         .copied()
         .find(|&number| nearness(&carriers[number], paths) == Nearness::Stands)
-        .or_else(|| defined.iter().copied().find(|number| is_alike(number)))
-        .or_else(|| defined.first().copied().filter(|_| defined.len() == 1));
+        .or_else(|| defined.iter().copied().find(|number| is_alike(number)));
     let whose = |&number: &usize| {
         let is_own = Some(number) == nearest;
         (number, (!is_own).then_some(Standing::Elsewhere))

@@ -90,6 +90,19 @@ impl UnparsedFile {
     }
 }
 
+impl UnparsedFile {
+    /// What stands between blanks, quotes and the signs of flow style: paths, among others.
+    pub fn words(&self) -> impl Iterator<Item = &str> {
+        let is_between = |byte: &u8| byte.is_ascii_whitespace() || b",[]{}\"'".contains(byte);
+        let words = self.bytes.split(is_between);
+        words.filter_map(|word| {
+            std::str::from_utf8(word)
+                .ok()
+                .filter(|word| !word.is_empty())
+        })
+    }
+}
+
 impl ManifestSet {
     /// Whether something among the manifests gives objects another name than their files do:
     /// `namePrefix` or `nameSuffix` of a kustomization, an Application or a Flux Kustomization.

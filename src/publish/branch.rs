@@ -6,9 +6,9 @@ use crate::config::AnnotationKeys;
 use crate::decision::{Decision, Marks, Restart, is_argo_rollout};
 use crate::manifest::{ManifestSet, ObjectRef};
 use crate::mesh::Stamp;
-use crate::reason::Verdict;
-use crate::rollout::Effect;
-use crate::wave::{PlannedWorkload, RestartPlan};
+use crate::reason::{ReasonCode, Verdict};
+use crate::rollout::{Effect, shell_word};
+use crate::wave::RestartPlan;
 
 /// One restart as a branch has it: the file, the object in it, and the stamp.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -28,6 +28,8 @@ pub struct OpenBranch {
     pub before: ManifestSet,
     /// The same files as the branch has them.
     pub after: ManifestSet,
+    /// The same files as base has them by now, whatever they hold.
+    pub now: ManifestSet,
     /// Whether base changed since in a way that cannot be merged with it.
     pub conflicts: bool,
 }
@@ -63,18 +65,22 @@ pub fn branch_action(
     }
 }
 
-/// How a person gives a branch back that has a commit of theirs; `ours` is the last commit of
-/// meshroll's on it.
+/// How a person gives a branch back that has a commit of theirs: on a remote, or here where there is
+/// none; `ours` is the last commit of meshroll's on it.
 #[must_use]
-pub fn hand_back(branch: &str, ours: Option<&str>) -> String {
-    match ours {
-        Some(ours) => format!(
-            "meshroll never overwrites a person's commit: merge the branch, or hand it back with `git push --force origin {ours}:refs/heads/{branch}` (a local one with `git branch --force {branch} {ours}`)"
-        ),
-        None => format!(
-            "meshroll never overwrites a person's commit: merge the branch, or hand it back by deleting {branch}"
-        ),
-    }
+pub fn hand_back(branch: &str, remote: Option<&str>, ours: Option<&str>) -> String {
+    let name = shell_word(branch);
+    let command = match (remote.map(shell_word), ours) {
+        (Some(remote), Some(ours)) => {
+            format!("git push --force {remote} {ours}:refs/heads/{name}")
+        }
+        (Some(remote), None) => format!("git push {remote} --delete {name}"),
+        (None, Some(ours)) => format!("git branch --force {name} {ours}"),
+        (None, None) => format!("git branch --delete --force {name}"),
+    };
+    format!(
+        "meshroll never overwrites a person's commit: merge the branch, or hand it back with `{command}`"
+    )
 }
 
 /// The restarts that a plan writes.
@@ -98,18 +104,16 @@ pub fn planned_edits(plan: &RestartPlan<'_>) -> BTreeSet<RestartEdit> {
 /// edit leaves only when its workload is not stale any more, is excluded, or has another target. What
 /// stays is marked as kept, be it restarted by this plan as well or not.
 ///
-/// Returns whether the branch has to stay as it is: it asks for a restart of which nothing can be told
-/// now, and which no edit of this run could keep.
+/// Returns the workload for which the branch has to stay as it is, if there is one: the branch
+/// restarts it, nothing can be told of its manifest now, and so no edit of this run could keep that.
 #[must_use]
 pub fn keep_held(
     plan: &mut RestartPlan<'_>,
     open: &OpenBranch,
-    manifests: &ManifestSet,
     keys: &AnnotationKeys,
-) -> bool {
+) -> Option<ObjectRef> {
     let edits = open.restarts(keys);
-    let is_lost = |workload: &PlannedWorkload<'_>| is_lost(&workload.decision, &edits, manifests);
-    let has_lost = plan.workloads.iter().any(is_lost);
+    let lost = lost(plan, &edits, &open.now);
     let kept: Vec<(usize, Restart)> = plan
         .workloads
         .iter()
@@ -121,38 +125,90 @@ pub fn keep_held(
     for (position, restart) in kept {
         plan.keep(position, restart);
     }
-    has_lost
+    lost
 }
 
-/// Whether an edit of the branch is for a workload that may still need it and whose manifest cannot be
-/// told now, though base still has what the branch edits.
-fn is_lost(
-    decision: &Decision<'_>,
+/// The workload that a branch of ours restarts in a file of base that no edit of this run could be
+/// proven in, if there is one: the branch has to stay as it is.
+#[must_use]
+pub fn refused(
+    plan: &RestartPlan<'_>,
+    open: &OpenBranch,
+    keys: &AnnotationKeys,
+) -> Option<ObjectRef> {
+    let edits = open.restarts(keys);
+    let is_refused = |decision: &Decision<'_>| {
+        let mut codes = decision.reasons.iter().map(|reason| reason.code);
+        codes.any(|code| {
+            code == ReasonCode::UneditableManifest || code == ReasonCode::TemplatedManifest
+        })
+    };
+    let is_for = |edit: &RestartEdit, decision: &Decision<'_>| {
+        let expected = decision.stamps.expected.as_ref();
+        let stamp: Option<Stamp> = edit.stamp.parse().ok();
+        let targets = expected.zip(stamp.as_ref());
+        is_made_by(edit, decision)
+            && targets.is_some_and(|(expected, stamp)| expected.same_target(stamp))
+    };
+    let decisions = plan.workloads.iter().map(|workload| &workload.decision);
+    let mut refused = decisions.filter(|decision| is_refused(decision));
+    let found = refused.find(|decision| edits.iter().any(|edit| is_for(edit, decision)))?;
+    Some(found.reference.clone())
+}
+
+/// The first workload that may still need an edit of the branch and whose manifest cannot be told now,
+/// though base still has what the branch edits.
+fn lost(
+    plan: &RestartPlan<'_>,
     edits: &BTreeSet<RestartEdit>,
-    manifests: &ManifestSet,
-) -> bool {
-    let live = &decision.reference;
-    let is_in_base = |edit: &RestartEdit| {
-        let file = manifests.files.iter().find(|file| file.path == edit.path);
-        let unparsed = manifests.unparsed.iter().any(|file| file.path == edit.path);
-        let objects = file.into_iter().flat_map(|file| &file.objects);
-        unparsed
-            || objects
-                .into_iter()
-                .any(|one| one.reference == edit.reference)
+    base: &ManifestSet,
+) -> Option<ObjectRef> {
+    let decisions = || plan.workloads.iter().map(|workload| &workload.decision);
+    let is_taken = |edit: &RestartEdit| decisions().any(|decision| is_made_by(edit, decision));
+    let open: Vec<&RestartEdit> = edits
+        .iter()
+        .filter(|edit| is_in_base(edit, base) && !is_taken(edit))
+        .collect();
+    let is_lost = |decision: &Decision<'_>| {
+        may_need_it(decision)
+            && decision.manifest.is_none()
+            && open.iter().any(|edit| may_make(edit, &decision.reference))
     };
-    let is_for = |edit: &RestartEdit| {
-        let written = &edit.reference;
-        (&written.group, &written.kind, &written.name) == (&live.group, &live.kind, &live.name)
-            && (written.namespace.is_empty() || written.namespace == live.namespace)
-    };
-    let may_need_it = !matches!(
+    let found = decisions().find(|decision| is_lost(decision))?;
+    Some(found.reference.clone())
+}
+
+/// Whether a workload is none of which an edit may leave a branch.
+fn may_need_it(decision: &Decision<'_>) -> bool {
+    !matches!(
         decision.verdict,
         Verdict::UpToDate | Verdict::Pending | Verdict::Excluded | Verdict::Tolerated
-    );
-    may_need_it
-        && decision.manifest.is_none()
-        && edits.iter().any(|edit| is_for(edit) && is_in_base(edit))
+    )
+}
+
+/// Whether base still has what an edit changes, or a file of which that cannot be told.
+fn is_in_base(edit: &RestartEdit, base: &ManifestSet) -> bool {
+    let file = base.files.iter().find(|file| file.path == edit.path);
+    let mut objects = file.into_iter().flat_map(|file| &file.objects);
+    let mut unparsed = base.unparsed.iter();
+    unparsed.any(|file| file.path == edit.path)
+        || objects.any(|one| one.reference == edit.reference)
+}
+
+/// Whether an edit is in the very manifest that makes a workload.
+fn is_made_by(edit: &RestartEdit, decision: &Decision<'_>) -> bool {
+    let manifest = decision
+        .manifest
+        .map(|(file, object)| (&file.path, &object.reference));
+    manifest == Some((&edit.path, &edit.reference))
+}
+
+/// Whether what an edit changes may make a live object: a kustomization may put something before or
+/// after the name, and give another namespace.
+fn may_make(edit: &RestartEdit, live: &ObjectRef) -> bool {
+    let written = &edit.reference;
+    (&written.group, &written.kind) == (&live.group, &live.kind)
+        && live.name.contains(&written.name)
 }
 
 /// The restart of the branch that is kept for a workload, if one is.
@@ -175,7 +231,7 @@ fn kept(
     }
     let stamp: Stamp = edit.stamp.parse().ok()?;
     let is_kept = match decision.verdict {
-        Verdict::UpToDate | Verdict::Pending | Verdict::Excluded | Verdict::Tolerated => false,
+        _ if !may_need_it(decision) => false,
         Verdict::Unknown => true,
         _ => {
             let expected = decision.stamps.expected.as_ref();

@@ -6,6 +6,7 @@ mod pull_request;
 
 pub use branch::{
     BranchAction, OpenBranch, RestartEdit, branch_action, hand_back, keep_held, planned_edits,
+    refused,
 };
 pub use message::{
     BASE_TRAILER, CLUSTER_TRAILER, PATCH_TRAILER, Provenance, SNAPSHOT_TRAILER, TARGET_TRAILER,

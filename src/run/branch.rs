@@ -40,7 +40,8 @@ impl<'a> WaveBranch<'a> {
     ) -> Result<Self, RunError> {
         let base = base(world)?;
         let own = |tip| world.repository.own_tip(&name, tip, base, SIGNS);
-        let existing = tip.map(own).transpose()?;
+        let existing = tip.map(own).transpose();
+        let existing = existing.map_err(|error| error.on(remote))?;
         if let Some(existing) = &existing {
             refuse_another_clusters(world, &name, existing)?;
         }
@@ -63,7 +64,7 @@ impl<'a> WaveBranch<'a> {
 
     /// What is to be done with it.
     pub(super) fn action(&self, planned: &Planned<'_>) -> BranchAction {
-        if planned.keeps_branch {
+        if planned.keeps_branch.is_some() {
             return BranchAction::Keep;
         }
         let edits = planned.restart_edits();
@@ -159,8 +160,10 @@ fn refuse_another_clusters(
     match (other, own) {
         (Some(other), Some(own)) if other != own => {
             let message = format!("{name} holds the restarts of another cluster, {other}");
-            Err(RunError::new(ErrorKind::Input, message)
-                .hint("give each cluster a branch of its own with --cluster NAME"))
+            Err(RunError::new(ErrorKind::Input, message).hint(
+                "give each cluster a branch of its own with --cluster NAME, or delete the \
+                     branch if this cluster was made anew",
+            ))
         }
         _ => Ok(()),
     }
@@ -228,6 +231,7 @@ fn open_branch(world: &World, existing: &OwnBranch, base: Oid) -> Result<OpenBra
     Ok(OpenBranch {
         before: manifests(world, existing.base, &paths)?,
         after: manifests(world, existing.tip, &paths)?,
+        now: manifests(world, base, &paths)?,
         conflicts: existing.is_stranded
             || repository.conflicts(existing.base, base, existing.tip)?,
     })

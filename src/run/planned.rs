@@ -7,7 +7,7 @@ use super::world::World;
 use super::{narration, same_pr};
 use crate::cli::{Cli, InputArgs, OutputArgs};
 use crate::decision::{self, Decision};
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Diagnostic, DiagnosticCode};
 use crate::edit::{self, FileEdit};
 use crate::error::{self, RunError};
 use crate::gitops::DeliveryMap;
@@ -28,8 +28,8 @@ pub(super) struct Planned<'a> {
     pub(super) diagnostics: Vec<Diagnostic>,
     usage: Vec<Usage>,
     pub(super) cluster: &'a str,
-    /// Whether an open branch has to stay as it is, whatever the plan says.
-    pub(super) keeps_branch: bool,
+    /// Why an open branch has to stay as it is, whatever the plan says.
+    pub(super) keeps_branch: Option<String>,
     /// What is assumed of the mesh, and the revision before the change.
     pub(super) assumed: Option<(&'a [Change], Option<&'a str>)>,
 }
@@ -43,6 +43,12 @@ pub(super) enum Gate<'g> {
     Open(&'g OpenBranch),
     /// Only what is delivered after these changes.
     Order(&'g [Change]),
+}
+
+fn kept_branch(why: &str) -> Diagnostic {
+    let message = format!("the open branch stays as it is: {why}");
+    Diagnostic::warning(DiagnosticCode::BranchKept, message)
+        .hint("mend that, merge the branch, or delete it to begin anew")
 }
 
 impl<'a> Planned<'a> {
@@ -79,13 +85,18 @@ impl<'a> Planned<'a> {
         found.append(&mut decided);
         let mut plan = wave::schedule(decisions, &world.policy);
         let keys = &world.policy.annotations;
-        let mut keeps_branch = false;
+        let mut keeps_branch = None;
         match gate {
             Gate::None => {}
             Gate::Open(open) => {
+                let lost = publish::keep_held(&mut plan, open, keys);
+                keeps_branch = lost
+                    .map(|lost| format!("it restarts {lost}, whose manifest cannot be told now"));
                 // Of a snapshot that broke off nothing can be taken for gone.
-                keeps_branch = publish::keep_held(&mut plan, open, &world.manifests, keys)
-                    || world.is_partial();
+                if world.is_partial() {
+                    let why = "only a part of the snapshot could be read";
+                    keeps_branch = keeps_branch.or(Some(why.to_owned()));
+                }
             }
             Gate::Order(changes) => same_pr::hold_unordered(&mut plan, deliveries, changes),
         }
@@ -93,6 +104,16 @@ impl<'a> Planned<'a> {
             .retain(|workload| workload.kept || covered.contains(&workload.decision.reference));
         let (edits, mut edited) = edit::plan_edits(&mut plan, keys, world.now);
         found.append(&mut edited);
+        // A branch that cannot be merged keeps no edit alive.
+        if let Gate::Open(open) = gate
+            && !open.conflicts
+        {
+            let refused = publish::refused(&plan, open, keys).map(|refused| {
+                format!("it restarts {refused}, whose manifest cannot be edited now")
+            });
+            keeps_branch = keeps_branch.or(refused);
+        }
+        found.extend(keeps_branch.as_deref().map(kept_branch));
         let mut diagnostics = world.diagnostics.clone();
         diagnostics.append(&mut found);
         diagnostics.sort_by(|a, b| a.sort_key().cmp(&b.sort_key()));

@@ -85,11 +85,11 @@ pub(super) fn reconcile(
     let action = match publish::pull_request_action(&edits, &content, &existing) {
         // The branch stays for what cannot be told, and so does its pull request.
         PullRequestAction::Close(open) | PullRequestAction::Update(open, _)
-            if planned.keeps_branch =>
+            if planned.keeps_branch.is_some() =>
         {
             PullRequestAction::Keep(open)
         }
-        PullRequestAction::Open if planned.keeps_branch => PullRequestAction::Nothing,
+        PullRequestAction::Open if planned.keeps_branch.is_some() => PullRequestAction::Nothing,
         action => action,
     };
     if let PullRequestAction::Declined(declined) = action {
@@ -115,12 +115,9 @@ pub(super) fn reconcile(
     };
     let pull_request = follow(site, action, branch, &content, &args.pull_request)?;
     if let Some(commit) = pushed.as_ref().and_then(|pushed| pushed.commit.as_deref()) {
-        let status = match planned.keeps_branch {
-            true => publish::status_without_plan(
-                false,
-                "a workload that it restarts cannot be told now",
-            ),
-            false => publish::status(&planned.plan),
+        let status = match planned.keeps_branch.as_deref() {
+            Some(why) => publish::status_without_plan(false, why),
+            None => publish::status(&planned.plan),
         };
         forge.set_status(commit, &branch.name, &status)?;
     }

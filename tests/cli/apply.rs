@@ -373,6 +373,23 @@ fn what_two_clusters_apply_is_never_edited() {
 }
 
 #[test]
+fn a_kustomization_that_cannot_be_read_may_share_what_it_lists() {
+    let example = project().join("fixtures/example/manifests");
+    let repository = Repository::empty();
+    copy(&example, &repository.path().join("apps"));
+    repository.write("clusters/prod/apps.yaml", &kustomization("apps", "apps"));
+    for (text, restarts) in [
+        ("resources: [../apps/shop, ../apps/payments/api.yaml\n", 3),
+        ("resources: [cart.yaml, shop\n", 6),
+    ] {
+        repository.write("staging/kustomization.yaml", text);
+        repository.commit("oops");
+        let summary = summary(&repository, "", None);
+        assert_eq!(summary["restart"], restarts, "{text}: {summary}");
+    }
+}
+
+#[test]
 fn one_cluster_alone_is_edited_in_every_layout() {
     let example = project().join("fixtures/example/manifests");
     let repository = Repository::empty();

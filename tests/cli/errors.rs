@@ -310,7 +310,7 @@ fn a_persons_commit_on_the_branch_stops_us() {
         &message,
         &[
             "has a commit that meshroll did not write",
-            "or hand it back with `git push --force origin",
+            "or hand it back with `git branch --force meshroll/default/all ",
         ],
     );
     assert_eq!(repository.git(&["rev-parse", "meshroll/default/all"]), tip);

@@ -250,6 +250,7 @@ impl GitRepository {
             let ours = None;
             return Err(GitError::ForeignBranch {
                 branch,
+                remote: None,
                 commit,
                 ours,
             });

@@ -58,6 +58,8 @@ pub enum GitError {
     ForeignBranch {
         /// Short name of the branch.
         branch: String,
+        /// The remote that it is on, without credentials; none for a local branch.
+        remote: Option<String>,
         /// The commit.
         commit: String,
         /// The last commit of meshroll's below it, where there is one.
@@ -151,6 +153,27 @@ pub enum GitError {
         #[source]
         source: git2::Error,
     },
+}
+
+impl GitError {
+    /// The same of a branch on a remote.
+    #[must_use]
+    pub fn on(self, on: Option<&str>) -> Self {
+        match self {
+            Self::ForeignBranch {
+                branch,
+                commit,
+                ours,
+                ..
+            } => Self::ForeignBranch {
+                branch,
+                remote: on.map(redacted),
+                commit,
+                ours,
+            },
+            error => error,
+        }
+    }
 }
 
 /// Names the action that a Git error ended.

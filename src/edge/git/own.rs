@@ -78,6 +78,7 @@ impl GitRepository {
         }
         Err(GitError::ForeignBranch {
             branch: branch.to_owned(),
+            remote: None,
             commit: tip.id().to_string(),
             ours: self.last_own(&tip, &signs.is_ours).map(|id| id.to_string()),
         })

@@ -2,6 +2,7 @@
 //!
 //! Sources: `spec/gitops.md` §1.2 (sources and paths), §1.3 (fan-out), §1.4 (namespaces).
 
+mod application_set;
 mod blockers;
 mod directory;
 mod ignore;
@@ -12,6 +13,7 @@ mod sync_window;
 
 use serde_json::Value;
 
+pub(super) use application_set::ApplicationSet;
 pub(super) use blockers::{Target, for_application, for_object};
 pub(super) use ignore::ignored;
 pub(super) use settings::Settings;

@@ -4,11 +4,13 @@
 
 mod blockers;
 mod inventory;
+mod source;
 
 use serde_json::Value;
 
 pub(super) use blockers::{Target, for_kustomization, for_object, source_reference};
 pub(super) use inventory::inventory;
+pub(super) use source::SourceUrls;
 
 use super::kustomize::{Item, Kustomizations, Transform, is_kustomization, plain_items};
 use super::patch::Patches;

@@ -6,6 +6,7 @@ mod order;
 mod origin;
 mod real_data;
 mod rival;
+mod shared;
 mod transforms;
 
 use jiff::Timestamp;

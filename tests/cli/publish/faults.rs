@@ -4,7 +4,7 @@ use std::fs;
 use std::path::PathBuf;
 
 use super::{BRANCH, Remote, push};
-use crate::common::{Repository, Tool};
+use crate::common::{Repository, Tool, fixture};
 
 /// A `git` in front of the real one, as a script that sees every call.
 struct Wrapper {
@@ -68,6 +68,33 @@ fn a_persons_commit_stops_us_and_the_hint_hands_the_branch_back() {
 }
 
 #[test]
+fn the_hint_names_the_remote_that_the_branch_is_on() {
+    let remote = Remote::new();
+    let clone = remote.clone();
+    clone.git(&["remote", "rename", "origin", "upstream"]);
+    let run = || push(&clone, &["--remote", "upstream"]);
+    run().succeed();
+    clone.git(&["fetch", "--quiet", "upstream"]);
+    clone.git(&["checkout", "--quiet", BRANCH]);
+    clone.write("shop/note.txt", "mine").commit("a note");
+    clone.git(&["push", "--quiet", "upstream", BRANCH]);
+    clone.git(&["checkout", "--quiet", "main"]);
+    let stopped = run().fail(1);
+    assert!(stopped.contains("`git push --force upstream "), "{stopped}");
+    let snapshot = fixture("example/snapshot.json");
+    let local = ["apply", "--to", "branch", "--snapshot", &snapshot];
+    let stopped = clone.meshroll(&local).fail(1);
+    assert!(
+        stopped.contains(&format!("`git branch --force {BRANCH} ")),
+        "{stopped}"
+    );
+    let command = stopped.split('`').nth(1).expect("a command");
+    let words: Vec<&str> = command.split(' ').skip(1).collect();
+    clone.git(&words);
+    clone.meshroll(&local).succeed();
+}
+
+#[test]
 fn an_amended_commit_is_a_persons() {
     let remote = Remote::new();
     let clone = remote.clone();
@@ -78,7 +105,10 @@ fn an_amended_commit_is_a_persons() {
     person.git(&["commit", "--quiet", "--amend", "--no-edit"]);
     person.git(&["push", "--quiet", "--force", "origin", BRANCH]);
     let stopped = push(&clone, &["--namespace", "shop"]).fail(1);
-    assert!(stopped.contains("hand it back by deleting"), "{stopped}");
+    assert!(
+        stopped.contains("hand it back with `git push origin --delete"),
+        "{stopped}"
+    );
 }
 
 /// A person presses "Update branch", which merges base into it or rebases it.
@@ -441,7 +471,7 @@ fn a_commit_that_is_only_looked_at_deletes_nothing() {
     );
     assert_eq!(remote.tip(BRANCH), tip);
     clone.git(&["branch", "--quiet", BRANCH, &format!("origin/{BRANCH}")]);
-    let snapshot = crate::common::fixture("example/snapshot.json");
+    let snapshot = fixture("example/snapshot.json");
     let looked_at = [
         "apply",
         "--to",
@@ -495,7 +525,7 @@ fn another_clusters_branch_is_not_taken_over() {
     let clone = remote.clone();
     push(&clone, &[]).succeed();
     let tip = remote.tip(BRANCH);
-    let example = fs::read_to_string(crate::common::fixture("example/snapshot.json"));
+    let example = fs::read_to_string(fixture("example/snapshot.json"));
     let other = example.expect("a file").replace(
         "051c1ad5-f5de-48cc-a216-14c41f8e862e",
         "1c0ffee1-f5de-48cc-a216-14c41f8e862e",
@@ -532,17 +562,20 @@ fn what_cannot_be_told_takes_no_edit_out() {
     let cart = clone.read("shop/cart.yaml");
     clone.write(
         "backup/cart.yaml",
-        &cart.replace("name: cart", "name: cart\n  namespace: shop"),
+        &cart.replace("\n  name: cart\n", "\n  name: cart\n  namespace: shop\n"),
     );
     clone
         .commit("a backup")
         .git(&["push", "--quiet", "origin", "main"]);
-    let kept = push(&clone, &[]).succeed();
-    assert!(kept.contains("has it already"), "{kept}");
+    let kept = push(&clone, &[]).run();
+    assert!(kept.stdout.contains("has it already"), "{kept:?}");
+    let why =
+        "warning[branch-kept]: the open branch stays as it is: it restarts Deployment shop/cart, ";
+    assert!(kept.stderr.contains(why), "{kept:?}");
     clone.git(&["revert", "--no-edit", "HEAD"]);
     clone.git(&["push", "--quiet", "origin", "main"]);
     // A snapshot that breaks off among the pods.
-    let example = fs::read_to_string(crate::common::fixture("example/snapshot.json"));
+    let example = fs::read_to_string(fixture("example/snapshot.json"));
     let example = example.expect("a file");
     let cut = example.rfind("\"kind\": \"Pod\"").expect("a pod");
     clone.write(".git/cut.json", &example[..cut]);
@@ -559,4 +592,62 @@ fn what_cannot_be_told_takes_no_edit_out() {
         "{outcome:?}"
     );
     assert_eq!(remote.tip(BRANCH), tip);
+}
+
+#[test]
+fn a_name_that_a_kustomization_gives_takes_no_edit_out() {
+    let remote = Remote::new();
+    let clone = remote.clone();
+    // The manifest is `ca`, of which the kustomization makes `cart`, in another namespace.
+    let cart = clone.read("shop/cart.yaml");
+    let written = cart.replace("\n  name: cart\n", "\n  name: ca\n  namespace: base\n");
+    let kustomization = clone.read("shop/kustomization.yaml");
+    clone.write(
+        "shop/kustomization.yaml",
+        &kustomization.replace("  - cart.yaml\n", ""),
+    );
+    fs::remove_file(clone.path().join("shop/cart.yaml")).expect("gone");
+    clone.write("base/cart.yaml", &written);
+    let overlay = "resources: [cart.yaml]\nnamespace: shop\nnameSuffix: rt\n";
+    clone
+        .write("base/kustomization.yaml", overlay)
+        .commit("a suffix");
+    clone.git(&["push", "--quiet", "origin", "main"]);
+    push(&clone, &[]).succeed();
+    let tip = remote.tip(BRANCH);
+    let edited = remote.git(&["show", "--stat", BRANCH]);
+    assert!(edited.contains("base/cart.yaml"), "{edited}");
+    for (path, text) in [
+        ("base/kustomization.yaml", "resources: [\n"),
+        ("base/cart.yaml", &*written.replacen("spec:", " : [", 1)),
+    ] {
+        clone.write(path, text).commit("oops");
+        clone.git(&["push", "--quiet", "origin", "main"]);
+        push(&clone, &[]).succeed();
+        assert_eq!(remote.tip(BRANCH), tip, "{path}");
+        clone.git(&["revert", "--no-edit", "HEAD"]);
+        clone.git(&["push", "--quiet", "origin", "main"]);
+    }
+}
+
+#[test]
+fn a_manifest_that_cannot_be_edited_any_more_takes_no_edit_out() {
+    let remote = Remote::new();
+    let clone = remote.clone();
+    push(&clone, &[]).succeed();
+    let tip = remote.tip(BRANCH);
+    remote.change("shop/cart.yaml", "  template:\n", "  template: !x\n");
+    let kept = push(&clone, &[]).run();
+    let why = "it restarts Deployment shop/cart, whose manifest cannot be edited now";
+    assert!(kept.stderr.contains(why), "{kept:?}");
+    assert_eq!(remote.tip(BRANCH), tip);
+    // Nobody can merge the branch any more: the rest goes on without.
+    remote.change("shop/cart.yaml", "# scraped by", "# read by");
+    push(&clone, &[]).succeed();
+    assert_ne!(remote.tip(BRANCH), tip);
+    let edited = remote.git(&["show", "--stat", BRANCH]);
+    assert!(
+        edited.contains("checkout.yaml") && !edited.contains("cart.yaml"),
+        "{edited}"
+    );
 }
