@@ -6,6 +6,7 @@ use super::selection::Selection;
 use super::world::World;
 use super::{narration, same_pr};
 use crate::cli::{Cli, InputArgs, OutputArgs};
+use crate::config::AnnotationKeys;
 use crate::decision::{self, Decision};
 use crate::diagnostic::{Diagnostic, DiagnosticCode};
 use crate::edit::{self, FileEdit};
@@ -43,6 +44,48 @@ pub(super) enum Gate<'g> {
     Open(&'g OpenBranch),
     /// Only what is delivered after these changes.
     Order(&'g [Change]),
+}
+
+impl Gate<'_> {
+    /// Holds what it holds; tells why an open branch stays as it is, if it does.
+    fn hold(
+        self,
+        plan: &mut RestartPlan<'_>,
+        world: &World,
+        deliveries: &DeliveryMap<'_>,
+    ) -> Option<String> {
+        let open = match self {
+            Self::None => return None,
+            Self::Order(changes) => {
+                same_pr::hold_unordered(plan, deliveries, changes);
+                return None;
+            }
+            Self::Open(open) => open,
+        };
+        let lost = publish::keep_held(plan, open, &world.policy.annotations);
+        if let Some(lost) = lost {
+            return Some(format!(
+                "it restarts {lost}, whose manifest cannot be told now"
+            ));
+        }
+        // Of a snapshot that broke off nothing can be taken for gone.
+        world
+            .is_partial()
+            .then(|| "only a part of the snapshot could be read".to_owned())
+    }
+
+    /// Why an open branch stays as it is once its edits are planned. One that cannot be merged
+    /// keeps no edit alive.
+    fn refused(self, plan: &RestartPlan<'_>, keys: &AnnotationKeys) -> Option<String> {
+        let open = match self {
+            Self::Open(open) if !open.conflicts => open,
+            _ => return None,
+        };
+        let refused = publish::refused(plan, open, keys)?;
+        Some(format!(
+            "it restarts {refused}, whose manifest cannot be edited now"
+        ))
+    }
 }
 
 fn kept_branch(why: &str) -> Diagnostic {
@@ -85,34 +128,12 @@ impl<'a> Planned<'a> {
         found.append(&mut decided);
         let mut plan = wave::schedule(decisions, &world.policy);
         let keys = &world.policy.annotations;
-        let mut keeps_branch = None;
-        match gate {
-            Gate::None => {}
-            Gate::Open(open) => {
-                let lost = publish::keep_held(&mut plan, open, keys);
-                keeps_branch = lost
-                    .map(|lost| format!("it restarts {lost}, whose manifest cannot be told now"));
-                // Of a snapshot that broke off nothing can be taken for gone.
-                if world.is_partial() {
-                    let why = "only a part of the snapshot could be read";
-                    keeps_branch = keeps_branch.or(Some(why.to_owned()));
-                }
-            }
-            Gate::Order(changes) => same_pr::hold_unordered(&mut plan, deliveries, changes),
-        }
+        let lost = gate.hold(&mut plan, world, deliveries);
         plan.workloads
             .retain(|workload| workload.kept || covered.contains(&workload.decision.reference));
         let (edits, mut edited) = edit::plan_edits(&mut plan, keys, world.now);
         found.append(&mut edited);
-        // A branch that cannot be merged keeps no edit alive.
-        if let Gate::Open(open) = gate
-            && !open.conflicts
-        {
-            let refused = publish::refused(&plan, open, keys).map(|refused| {
-                format!("it restarts {refused}, whose manifest cannot be edited now")
-            });
-            keeps_branch = keeps_branch.or(refused);
-        }
+        let keeps_branch = lost.or_else(|| gate.refused(&plan, keys));
         found.extend(keeps_branch.as_deref().map(kept_branch));
         let mut diagnostics = world.diagnostics.clone();
         diagnostics.append(&mut found);
