@@ -189,7 +189,9 @@ impl Before<'_> {
             .collect();
         let mut lines = proof::trees(&self.tree, &tree, &intents)?.into_iter();
         if let (Ok(old), Ok(new)) = (std::str::from_utf8(old), std::str::from_utf8(&new)) {
-            referee::confirm((&self.tree, old), (&tree, new))?;
+            let mut replacements = planned.iter().flat_map(|planned| &planned.replacements);
+            let takes_out = replacements.any(|one| !one.range.is_empty());
+            referee::confirm((&self.tree, old), (&tree, new), takes_out)?;
         }
         let first = |planned: &Planned| {
             let own = lines.by_ref().take(planned.intents.len());

@@ -1,4 +1,4 @@
-//! The referee: another parser, to which both texts must read as their trees say.
+//! The referee: another parser, to which a text must read as its tree says.
 //!
 //! The trees decide what an edit is, so a construct that their parser misreads would be edited
 //! wrongly and proven with the same mistake. A second parser, written by others from another
@@ -12,7 +12,12 @@ use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, Seq
 use super::obstacle::{Obstacle, ObstacleKind};
 use crate::manifest::tree::{Content, NodeId, Tree};
 
-/// Confirms that the old and the new text of a document say what their trees say.
+/// A document: its tree and its text.
+pub(crate) type Document<'d, 't> = (&'d Tree<'t>, &'d str);
+
+/// Confirms that a document, as it becomes, says what its tree says; and so what it was, if the
+/// edit takes any of its text out. Where the edit only adds, what was there is still there to be
+/// read.
 ///
 /// The referee rejects some input that Kubernetes accepts (`001:db8::` in a list), and mixes up
 /// anchors where one name is given twice; where it cannot read the old text or not be trusted with
@@ -22,24 +27,21 @@ use crate::manifest::tree::{Content, NodeId, Tree};
 ///
 /// With what is read otherwise.
 pub(crate) fn confirm(
-    (old_tree, old): (&Tree<'_>, &str),
-    (new_tree, new): (&Tree<'_>, &str),
+    old: Document<'_, '_>,
+    new: Document<'_, '_>,
+    takes_out: bool,
 ) -> Result<(), Obstacle> {
-    if old_tree.redefines_anchors() {
+    if old.0.redefines_anchors() {
         return Ok(());
     }
-    if is_json(old) && !is_json(new) {
+    if is_json(old.1) && !is_json(new.1) {
         return Err(unproven("the file would no longer be JSON"));
     }
-    if !reads_as(old, old_tree) {
-        return match can_read(old) {
-            false => Ok(()),
-            true => Err(unproven("two parsers read the document differently")),
-        };
-    }
-    match reads_as(new, new_tree) {
-        true => Ok(()),
-        false => Err(unproven("two parsers read the result differently")),
+    match reads_as(new) {
+        true if !takes_out || reads_as(old) => Ok(()),
+        false if reads_as(old) => Err(unproven("two parsers read the result differently")),
+        _ if can_read(old.1) => Err(unproven("two parsers read the document differently")),
+        _ => Ok(()),
     }
 }
 
@@ -52,7 +54,7 @@ fn is_json(text: &str) -> bool {
 }
 
 /// Whether the referee reads the first document of a text as the tree says.
-fn reads_as(text: &str, tree: &Tree<'_>) -> bool {
+fn reads_as((tree, text): Document<'_, '_>) -> bool {
     let document = serde_yaml::Deserializer::from_str(text).next();
     match (document, tree.root()) {
         (Some(document), Some(id)) => Expected { tree, id }.deserialize(document).is_ok(),

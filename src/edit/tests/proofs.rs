@@ -21,10 +21,15 @@ fn passes(old: &str, new: &str) -> bool {
     proof::trees(&tree(old), &tree(new), &intents()).is_ok()
 }
 
-/// Whether the referee confirms two texts under the trees of two others.
+/// Whether the referee confirms two texts under the trees of two others, if the edit takes
+/// something out.
 fn confirms(read_as: (&str, &str), texts: (&str, &str)) -> bool {
+    confirms_if(read_as, texts, true)
+}
+
+fn confirms_if(read_as: (&str, &str), texts: (&str, &str), takes_out: bool) -> bool {
     let (old, new) = (tree(read_as.0), tree(read_as.1));
-    referee::confirm((&old, texts.0), (&new, texts.1)).is_ok()
+    referee::confirm((&old, texts.0), (&new, texts.1), takes_out).is_ok()
 }
 
 #[test]
@@ -174,8 +179,18 @@ fn the_referee_stops_what_is_read_otherwise() {
         ("a: \"1\"\n", "a: 1\n"),
     ] {
         assert!(!confirms((tree, "x: y\n"), (text, "x: y\n")), "{text}");
-        assert!(!confirms(("x: y\n", tree), ("x: y\n", text)), "{text}");
+        for takes_out in [true, false] {
+            let result = (("x: y\n", tree), ("x: y\n", text));
+            assert!(!confirms_if(result.0, result.1, takes_out), "{text}");
+        }
     }
+}
+
+#[test]
+fn what_is_only_added_to_is_read_as_it_becomes() {
+    let (read_as, texts) = (("a: b\n", "a: b\nc: d\n"), ("a: e\n", "a: b\nc: d\n"));
+    assert!(confirms_if(read_as, texts, false));
+    assert!(!confirms_if(read_as, texts, true));
 }
 
 #[test]
