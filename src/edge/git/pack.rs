@@ -2,17 +2,20 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
-use std::io::Write as _;
+use std::io::{self, Write};
+use std::sync::mpsc;
 
 use flate2::Compression;
 use flate2::write::ZlibEncoder;
 use git2::{Error, ObjectType, Odb, Oid};
-use rayon::prelude::{ParallelIterator as _, ParallelSlice as _};
 use sha1::{Digest as _, Sha1};
 
 /// From how many objects on they become one pack; fewer are loose objects. It is git's own limit
 /// (`fetch.unpackLimit`).
 const UNPACK_LIMIT: usize = 100;
+
+/// How many objects are deflated before they are handed over.
+const SHARE: usize = 64;
 
 /// An object that the store may not have yet.
 #[derive(Debug)]
@@ -40,40 +43,48 @@ pub(super) fn write(odb: &Odb<'_>, mut objects: Vec<NewObject<'_>>) -> Result<()
             .try_for_each(|one| odb.write(one.kind, &one.bytes).map(drop));
     }
     let mut writer = odb.packwriter()?;
-    let written = pack(&objects).and_then(|pack| writer.write_all(&pack));
+    let written = write_pack(&mut writer, &objects);
     written.map_err(|error| Error::from_str(&error.to_string()))?;
     writer.commit()?;
     Ok(())
 }
 
-/// A pack of whole objects, version 2 (gitformat-pack).
-fn pack(objects: &[NewObject<'_>]) -> std::io::Result<Vec<u8>> {
-    // One deflater for each thread: it is far larger than what it deflates.
-    let share = objects.len().div_ceil(rayon::current_num_threads()).max(1);
-    let shares: Vec<_> = objects.par_chunks(share).map(entries).collect();
-    let count = u32::try_from(objects.len()).map_err(std::io::Error::other)?;
-    let mut pack = Vec::new();
-    pack.extend_from_slice(b"PACK");
-    pack.extend_from_slice(&2_u32.to_be_bytes());
-    pack.extend_from_slice(&count.to_be_bytes());
-    for share in shares {
-        pack.append(&mut share?);
-    }
-    let checksum = Sha1::digest(&pack);
-    pack.extend_from_slice(&checksum);
-    Ok(pack)
+/// Writes a pack of whole objects, version 2 (gitformat-pack). One thread deflates what another
+/// hands over, since libgit2 inflates and hashes it at once, for the index.
+fn write_pack(output: &mut impl Write, objects: &[NewObject<'_>]) -> io::Result<()> {
+    let count = u32::try_from(objects.len()).map_err(io::Error::other)?;
+    let header = [*b"PACK", 2_u32.to_be_bytes(), count.to_be_bytes()].concat();
+    let mut checksum = Sha1::new_with_prefix(&header);
+    output.write_all(&header)?;
+    std::thread::scope(|scope| {
+        let (sender, receiver) = mpsc::sync_channel(1);
+        scope.spawn(move || {
+            let mut deflater = ZlibEncoder::new(Vec::new(), Compression::fast());
+            for share in objects.chunks(SHARE) {
+                if sender.send(entries(&mut deflater, share)).is_err() {
+                    break;
+                }
+            }
+        });
+        receiver.iter().try_for_each(|entries| {
+            let entries = entries?;
+            checksum.update(&entries);
+            output.write_all(&entries)
+        })
+    })?;
+    output.write_all(&checksum.finalize())
 }
 
-/// The entries of a pack: each object's kind and size, then its deflated content.
-fn entries(objects: &[NewObject<'_>]) -> std::io::Result<Vec<u8>> {
-    let mut encoder = ZlibEncoder::new(Vec::new(), Compression::fast());
+/// The entries of a pack: each object's kind and size, then its deflated content. The deflater is
+/// used again: it is far larger than what it deflates.
+fn entries(deflater: &mut ZlibEncoder<Vec<u8>>, objects: &[NewObject<'_>]) -> io::Result<Vec<u8>> {
     for object in objects {
-        push_header(encoder.get_mut(), object);
-        encoder.write_all(&object.bytes)?;
-        let entries = encoder.reset(Vec::new())?;
-        *encoder.get_mut() = entries;
+        push_header(deflater.get_mut(), object);
+        deflater.write_all(&object.bytes)?;
+        let entries = deflater.reset(Vec::new())?;
+        *deflater.get_mut() = entries;
     }
-    Ok(std::mem::take(encoder.get_mut()))
+    Ok(std::mem::take(deflater.get_mut()))
 }
 
 /// Kind and size of an object: four bits of the size in the first byte, seven in each other.
