@@ -18,8 +18,6 @@ mod source;
 mod world;
 mod write;
 
-use std::mem::ManuallyDrop;
-
 use crate::cli::{Cli, Command, ExplainArgs, PlanArgs};
 use crate::decision;
 use crate::edge::terminal;
@@ -52,8 +50,7 @@ fn plan(cli: &Cli, args: &PlanArgs) -> Result<u8, RunError> {
         return Ok(code);
     }
     let input = oracle::input(args);
-    // Never freed: the process ends, and freeing a large cluster piece by piece takes a while.
-    let mut world = ManuallyDrop::new(World::read(cli, &input, ReadFrom::WorkTree)?);
+    let mut world = World::read(cli, &input, ReadFrom::WorkTree)?;
     let changes = match args.assume_applied {
         true => Some(world.assume_applied(&args.input.repository, args.base.as_deref())?),
         false => None,

@@ -1,6 +1,7 @@
 //! Publishing on a remote: fetch, plan at the head of base, push with a lease; when somebody was
 //! faster, fetch and plan again.
 
+use std::mem::ManuallyDrop;
 use std::time::Duration;
 
 use git2::Oid;
@@ -42,7 +43,7 @@ pub(super) fn publish(cli: &Cli, args: &ApplyArgs) -> Result<u8, RunError> {
         Destination::PullRequest => Some(Site::connect(&repository, args, &base)?),
         _ => None,
     };
-    let mut world: Option<World> = None;
+    let mut world: Option<ManuallyDrop<World>> = None;
     let mut own = None;
     let mut tries = 1;
     // A person's commit has a status of its own.
@@ -58,12 +59,15 @@ pub(super) fn publish(cli: &Cli, args: &ApplyArgs) -> Result<u8, RunError> {
                     .own
                     .filter(|&tip| site.is_some() && is_ours(&tips, tip));
                 refuse_copy(&repository, remote, &base, &name, &tips)?;
-                let at = match world.take() {
-                    Some(world) if !args.same_pr => world.at(&args.input, tips.base)?,
+                let mut at = match world.take() {
+                    Some(mut world) if !args.same_pr => {
+                        world.move_to(&args.input, tips.base)?;
+                        world
+                    }
                     _ => World::read(cli, &args.input, ReadFrom::At(tips.base))?,
                 };
                 if args.same_pr {
-                    return same_pr::push(cli, args, at, &base, tips.base);
+                    return same_pr::push(cli, args, &mut at, &base, tips.base);
                 }
                 let done = attempt(cli, args, &at, &name, &tips, site.as_ref());
                 world = Some(at);

@@ -43,14 +43,14 @@ pub(super) fn work_tree(cli: &Cli, args: &ApplyArgs) -> Result<u8, RunError> {
 pub(super) fn push(
     cli: &Cli,
     args: &ApplyArgs,
-    mut world: World,
+    world: &mut World,
     branch: &str,
     tip: Oid,
 ) -> Result<u8, RunError> {
     let changes = world.assume_applied(&args.input.repository, None)?;
     let (deliveries, found) = world.deliveries();
     let gate = Gate::Order(&changes);
-    let mut planned = Planned::new(&world, &deliveries, found, &args.input, gate)?;
+    let mut planned = Planned::new(world, &deliveries, found, &args.input, gate)?;
     planned.assumed = Some((&changes, None));
     planned.check(cli, args)?;
     if planned.edits.is_empty() {

@@ -1,5 +1,6 @@
 //! The world: everything that a run reads, read once and before anything is computed.
 
+use std::mem::ManuallyDrop;
 use std::path::{Path, PathBuf};
 
 use git2::Oid;
@@ -54,12 +55,17 @@ pub(super) struct World {
 }
 
 impl World {
-    /// Reads everything.
+    /// Reads everything. It is never freed: the process ends with it, and freeing a large cluster
+    /// piece by piece takes a while.
     ///
     /// # Errors
     ///
     /// When an input cannot be used at all.
-    pub(super) fn read(cli: &Cli, args: &InputArgs, read_from: ReadFrom) -> Result<Self, RunError> {
+    pub(super) fn read(
+        cli: &Cli,
+        args: &InputArgs,
+        read_from: ReadFrom,
+    ) -> Result<ManuallyDrop<Self>, RunError> {
         let repository = GitRepository::open(&args.repository.repo)?;
         let root = repository.work_tree();
         let base = match (&args.rev, read_from) {
@@ -90,7 +96,7 @@ impl World {
         said_of_snapshot.append(&mut found);
         tracing::info!(revisions = mesh.revisions.len(), "resolved the mesh");
         let tree = Tree::read(source, args, &cluster, &snapshot)?;
-        Ok(Self {
+        Ok(ManuallyDrop::new(Self {
             root,
             base,
             policy,
@@ -104,16 +110,16 @@ impl World {
             diagnostics: [said_of_snapshot.clone(), tree.diagnostics].concat(),
             said_of_snapshot,
             repository,
-        })
+        }))
     }
 
-    /// The same cluster with the manifests and the configuration of another commit.
+    /// Takes the manifests and the configuration of another commit, for the same cluster.
     ///
     /// # Errors
     ///
     /// When that commit cannot be read, or its configuration wants other annotations kept of the
     /// snapshot, which was read already.
-    pub(super) fn at(mut self, args: &InputArgs, base: Oid) -> Result<Self, RunError> {
+    pub(super) fn move_to(&mut self, args: &InputArgs, base: Oid) -> Result<(), RunError> {
         let source = ManifestSource {
             repository: &self.repository,
             root: self.root.as_deref(),
@@ -131,7 +137,7 @@ impl World {
         self.paths = tree.paths;
         self.manifests = tree.manifests;
         self.diagnostics = [self.said_of_snapshot.clone(), tree.diagnostics].concat();
-        Ok(self)
+        Ok(())
     }
 
     /// Whether only a part of the snapshot could be read.
