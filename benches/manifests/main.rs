@@ -27,6 +27,10 @@ use meshroll::edit::{Assignment, EditRequest, plan_file};
 use meshroll::manifest::{self, ManifestFile, ManifestSet, RawFile, SIZE_LIMIT, Screen};
 use rayon::prelude::{IntoParallelRefIterator as _, ParallelIterator as _};
 
+/// The command's own, as in `main.rs`.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Each figure is the best of so many runs.
 const RUNS: usize = 5;
 

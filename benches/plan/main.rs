@@ -78,7 +78,7 @@ fn main() {
     });
     let committed = commit_alone(&repository);
     row(
-        "1,000 edits and the commit, beyond the plan",
+        "… and the commit of 1,000 edits, beyond the plan with them",
         applied.saturating_sub(commit + snapshot),
         &[("`git commit` alone", Some(committed))],
         None,
